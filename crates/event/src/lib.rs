@@ -1,0 +1,25 @@
+//! What an event is, before anything is done with it: its words (ids, types, audiences, positions), its
+//! shapes (CDEvent, CloudEvent, any JSON with a type) and the JSON that each profile sends.
+//!
+//! Pure: no clock, no I/O, no threads. What an event passes through lives in the other crates.
+
+mod cloudevent;
+mod content_id;
+mod draft;
+mod event;
+mod finish;
+mod ids;
+pub mod limits;
+mod pattern;
+mod position;
+mod profile;
+
+pub use cloudevent::{from_binary, from_structured, from_structured_batch, is_attribute_header};
+pub use content_id::content_id;
+pub use draft::{Draft, FieldError, Headers, Names, Object, Shape};
+pub use event::{Audience, Delivery, Event, Stored};
+pub use finish::{Finish, Finished, disambiguate};
+pub use ids::{EventId, EventType, InvalidWord, Seq, SinkName, SourceName};
+pub use pattern::{InvalidPattern, TypePattern, TypePatterns};
+pub use position::{Epoch, Position};
+pub use profile::Profile;

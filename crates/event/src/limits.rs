@@ -1,0 +1,24 @@
+//! Hard limits of an event, each with its unit, its reason and what happens at it.
+//!
+//! What an operator can set lives in the configuration; these cannot be set.
+
+/// Bytes of an event id. An id travels back in a `Last-Event-ID` header, and proxies commonly allow 4 to 8 KiB
+/// for all headers together. A longer one is refused.
+pub const MAX_EVENT_ID: usize = 512;
+
+/// Bytes of an event type. Types are matched for every distinct subscription. A longer one is refused.
+pub const MAX_EVENT_TYPE: usize = 256;
+
+/// Bytes of a source or subject. They are not on the wire by themselves, but are kept with the event. A longer
+/// one is refused.
+pub const MAX_REFERENCE: usize = 4096;
+
+/// Events that one delivery may become, through batches and transformers together. A larger delivery is
+/// refused as a whole, because it is appended as one record.
+pub const MAX_EVENTS_PER_DELIVERY: usize = 1000;
+
+/// Bytes of a CloudEvents attribute in a header, after percent-decoding. A longer one is refused.
+pub const MAX_ATTRIBUTE: usize = 4096;
+
+const _: () = assert!(MAX_EVENT_ID <= 4096, "an id must fit a header line behind common proxies");
+const _: () = assert!(MAX_REFERENCE <= MAX_ATTRIBUTE, "a source that is accepted may come in a header");
