@@ -1,1 +1,13 @@
-//! placeholder
+//! Who may send and who may listen: header rules over a request's head and body.
+//!
+//! Pure: no I/O, no clock, no environment; the binary reads secrets and hands them in. How a refusal looks over
+//! HTTP, and how rules are spelled in a configuration, live elsewhere.
+
+mod request;
+mod rule;
+mod rules;
+mod signature;
+
+pub use request::RequestHeaders;
+pub use rule::{Encoding, Problem, Rule, RuleError, SignatureOn};
+pub use rules::{HeaderRules, Refused, RefusedKind};
