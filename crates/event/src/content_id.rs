@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// The CIDv1 (raw codec, SHA-256, base32) of a CDEvent's JSON without its `context.id`, with sorted keys.
+/// The `CIDv1` (raw codec, SHA-256, base32) of a CDEvent's JSON without its `context.id`, with sorted keys.
 ///
 /// <https://github.com/multiformats/cid>
 pub fn content_id(body: &Value) -> String {

@@ -58,10 +58,30 @@ impl Event {
         Some(&self.deliveries[found].audience)
     }
 
+    /// About how many bytes of memory the event takes. Good enough to bound how many are kept.
+    pub fn weight(&self) -> usize {
+        let metadata: usize = self.metadata.iter().map(|(key, value)| key.len() + weight(value)).sum();
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + WORD).sum();
+        let names = self.id.as_str().len() + self.kind.as_str().len() + self.source.len();
+        size_of::<Self>() + metadata + headers + names + weight(&self.body)
+    }
+
     /// Sends the event to everyone on these sinks.
     pub fn deliver_to_everyone(&mut self, sinks: &BTreeSet<SinkName>) {
         self.deliveries =
             sinks.iter().map(|sink| Delivery { sink: sink.clone(), audience: Audience::Everyone }).collect();
+    }
+}
+
+/// What a small value costs beside its own bytes: a slot in a container and an allocation's header.
+const WORD: usize = 48;
+
+fn weight(value: &Value) -> usize {
+    WORD + match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(members) => members.iter().map(|(key, member)| key.len() + WORD + weight(member)).sum(),
     }
 }
 
@@ -72,4 +92,17 @@ pub struct Stored {
     pub seq: Seq,
     /// The event, shared by all who read it.
     pub event: Arc<Event>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn weight_grows_with_what_is_held() {
+        let small = weight(&json!({"a": 1}));
+        let large = weight(&json!({"a": 1, "b": ["x".repeat(1000)]}));
+        assert!(large > small + 1000, "{small} {large}");
+    }
 }

@@ -70,20 +70,18 @@ impl Finish<'_> {
         let kind = text(context, "type", "body.context.type")?
             .ok_or_else(|| FieldError::new("body.context.type", "must not be empty"))?
             .to_owned();
-        let source = match text(context, "source", "body.context.source")? {
-            Some(source) => source.to_owned(),
-            None => {
-                context.insert("source".to_owned(), fallback_source.clone().into());
-                fallback_source
-            }
+        let source = if let Some(source) = text(context, "source", "body.context.source")? {
+            source.to_owned()
+        } else {
+            context.insert("source".to_owned(), fallback_source.clone().into());
+            fallback_source
         };
         let brought_time = text(context, "timestamp", "body.context.timestamp")?.map(parse_time);
-        let time = match brought_time {
-            Some(time) => time.map_err(|problem| FieldError::new("body.context.timestamp", problem))?,
-            None => {
-                context.insert("timestamp".to_owned(), self.now.to_string().into());
-                self.now
-            }
+        let time = if let Some(time) = brought_time {
+            time.map_err(|problem| FieldError::new("body.context.timestamp", problem))?
+        } else {
+            context.insert("timestamp".to_owned(), self.now.to_string().into());
+            self.now
         };
         let own_id = text(context, "id", "body.context.id")?.filter(|id| *id != "0").map(str::to_owned);
         let named = own_id.is_some();
@@ -186,9 +184,8 @@ impl Finish<'_> {
 /// Gives events that share an id one of their own: the second gets `-2`, the third `-3`. Meant for what one
 /// program made of one event; it gives the same ids when the same event comes again.
 pub fn disambiguate(outputs: &mut [Finished]) -> Result<(), FieldError> {
-    let taken_by_outputs: BTreeSet<EventId> = outputs.iter().map(|output| output.event.id.clone()).collect();
+    let mut taken: BTreeSet<EventId> = outputs.iter().map(|output| output.event.id.clone()).collect();
     let mut copies: BTreeMap<EventId, usize> = BTreeMap::new();
-    let mut taken = taken_by_outputs;
     for Finished { event, .. } in outputs {
         let copy = copies.entry(event.id.clone()).or_insert(0);
         *copy += 1;
@@ -239,11 +236,11 @@ fn own_id(body: &Object, key: &str) -> Result<Option<EventId>, FieldError> {
 }
 
 fn event_id(id: &str, field: &str) -> Result<EventId, FieldError> {
-    EventId::new(id).map_err(|problem: InvalidWord| FieldError::new(field, problem))
+    EventId::new(id).map_err(|problem: InvalidWord| FieldError::new(field, problem.to_string()))
 }
 
 fn event_type(kind: &str, field: &str) -> Result<EventType, FieldError> {
-    EventType::new(kind).map_err(|problem: InvalidWord| FieldError::new(field, problem))
+    EventType::new(kind).map_err(|problem: InvalidWord| FieldError::new(field, problem.to_string()))
 }
 
 fn reference(text: String, field: &str) -> Result<Box<str>, FieldError> {
