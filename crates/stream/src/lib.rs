@@ -1,1 +1,21 @@
-//! placeholder
+//! Fan-out and resume, without I/O and without a clock: it takes payload bytes and `now`, and returns what to do.
+//!
+//! - [`frame`]: the bytes of Server-Sent Events (WHATWG HTML 9.2).
+//! - [`Fanout`]: the newest frames, and for each distinct subscription which of them it sees.
+//! - [`Session`]: one connection's cursor, and what it does next: write, read the log, wait, or close.
+//!
+//! Sockets, timers, tasks and JSON live above.
+
+mod close;
+mod fanout;
+pub mod frame;
+mod session;
+
+pub use close::CloseReason;
+pub use fanout::{Entry, Fanout, Frames, GroupId, Subscription, WindowLimits};
+pub use session::{
+    Gap, LogPage, OnLag, Session, SessionOptions, Start, Step, WRITE_BATCH_BYTES, WRITE_BATCH_FRAMES,
+};
+
+/// Time since an origin of the caller's choosing, the same for all calls.
+pub type Moment = std::time::Duration;

@@ -1,0 +1,255 @@
+//! The newest frames, and for each distinct subscription which of them it sees.
+//!
+//! Matching is done here, once per subscription and event; connections only follow their group's list.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fanfare_event::{Delivery, EventType, Profile, Seq, SinkName, TypePatterns};
+
+/// What a client may see and asked for. Connections whose subscriptions are equal are one group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Subscription {
+    /// The sink that it came to.
+    pub sink: SinkName,
+    /// The types that the sink shows.
+    pub types: TypePatterns,
+    /// How the sink writes events.
+    pub profile: Profile,
+}
+
+impl Subscription {
+    /// The frame of this event, if the subscription sees it.
+    pub fn frame<'a>(&self, entry: &'a Entry) -> Option<&'a Bytes> {
+        entry.deliveries.binary_search_by(|delivery| delivery.sink.cmp(&self.sink)).ok()?;
+        if self.types.matches(&entry.kind) { entry.frames.get(self.profile) } else { None }
+    }
+}
+
+/// An event as connections see it: where it lies, whom it is for, and its bytes.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// Its type.
+    pub kind: EventType,
+    /// Where it goes, sorted by sink.
+    pub deliveries: Arc<[Delivery]>,
+    /// Its bytes.
+    pub frames: Frames,
+}
+
+/// The bytes of one event, once for each profile that a sink of it writes.
+#[derive(Clone, Debug, Default)]
+pub struct Frames([Option<Bytes>; Profile::ALL.len()]);
+
+impl Frames {
+    /// Sets the bytes for a profile.
+    pub fn set(&mut self, profile: Profile, frame: Bytes) {
+        self.0[profile as usize] = Some(frame);
+    }
+
+    /// The bytes for a profile.
+    pub fn get(&self, profile: Profile) -> Option<&Bytes> {
+        self.0[profile as usize].as_ref()
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().flatten().map(Bytes::len).sum()
+    }
+}
+
+/// How many of the newest frames are kept ready. The oldest go first; who needs those reads the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowLimits {
+    /// Events.
+    pub events: usize,
+    /// Bytes of frames.
+    pub bytes: usize,
+}
+
+/// A group of connections; given back when the last of them leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GroupId(usize);
+
+impl GroupId {
+    /// A small number, unique among the groups that exist; for tables beside this one.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// The window of newest frames and the groups that follow it.
+#[derive(Debug)]
+pub struct Fanout {
+    limits: WindowLimits,
+    /// Ascending by seq. Entry `i` has the ordinal `base + i`.
+    entries: VecDeque<Entry>,
+    base: u64,
+    bytes: usize,
+    /// Every event from here on that the tail told is in `entries`.
+    floor: Seq,
+    /// The newest that the tail told, or where the tail began.
+    newest: Option<Seq>,
+    groups: Vec<Option<Group>>,
+    vacant: Vec<usize>,
+    by_subscription: HashMap<Arc<Subscription>, GroupId>,
+}
+
+/// The connections of one subscription: which events they see, counted.
+#[derive(Debug)]
+struct Group {
+    subscription: Arc<Subscription>,
+    members: usize,
+    /// Ordinals of the entries that the group sees, ascending. The first has the index `first`.
+    seen: VecDeque<u64>,
+    first: u64,
+}
+
+/// A place in a group's list: the index of the next event to send.
+pub(crate) type GroupIndex = u64;
+
+impl Fanout {
+    /// An empty window behind `newest`, which is where the tail begins.
+    pub fn new(limits: WindowLimits, newest: Option<Seq>) -> Self {
+        Self {
+            limits,
+            entries: VecDeque::new(),
+            base: 0,
+            bytes: 0,
+            floor: newest.map_or(Seq::FIRST, Seq::next),
+            newest,
+            groups: Vec::new(),
+            vacant: Vec::new(),
+            by_subscription: HashMap::new(),
+        }
+    }
+
+    /// Takes the next event of the tail, and calls `saw` for every group that sees it. `entry.seq` must be greater
+    /// than all before; one that is not is a fault of the log and is passed over.
+    pub fn push(&mut self, entry: Entry, mut saw: impl FnMut(GroupId)) {
+        if Some(entry.seq) <= self.newest {
+            return;
+        }
+        let ordinal = self.base + self.entries.len() as u64;
+        for (index, group) in self.groups.iter_mut().enumerate() {
+            if let Some(group) = group
+                && group.subscription.frame(&entry).is_some()
+            {
+                group.seen.push_back(ordinal);
+                saw(GroupId(index));
+            }
+        }
+        self.newest = Some(entry.seq);
+        self.bytes += entry.frames.len();
+        self.entries.push_back(entry);
+        while self.entries.len() > self.limits.events || self.bytes > self.limits.bytes {
+            self.drop_oldest();
+        }
+    }
+
+    /// The tail was overtaken: what lies before `oldest` and was not pushed never will be.
+    pub fn skip_to(&mut self, oldest: Seq) {
+        while !self.entries.is_empty() {
+            self.drop_oldest();
+        }
+        self.floor = self.floor.max(oldest);
+        self.newest = self.newest.max(oldest.previous());
+    }
+
+    /// Joins the group of this subscription, or founds it.
+    pub fn join(&mut self, subscription: Subscription) -> GroupId {
+        if let Some(id) = self.by_subscription.get(&subscription) {
+            if let Some(group) = &mut self.groups[id.0] {
+                group.members += 1;
+            }
+            return *id;
+        }
+        let seen = (self.base..)
+            .zip(&self.entries)
+            .filter(|(_, entry)| subscription.frame(entry).is_some())
+            .map(|(ordinal, _)| ordinal)
+            .collect();
+        let subscription = Arc::new(subscription);
+        let group = Group { subscription: Arc::clone(&subscription), members: 1, seen, first: 0 };
+        let id = if let Some(index) = self.vacant.pop() {
+            self.groups[index] = Some(group);
+            GroupId(index)
+        } else {
+            self.groups.push(Some(group));
+            GroupId(self.groups.len() - 1)
+        };
+        self.by_subscription.insert(subscription, id);
+        id
+    }
+
+    /// Leaves a group. Returns whether it was the last to do so, and the group is gone.
+    pub fn leave(&mut self, id: GroupId) -> bool {
+        let Some(slot) = self.groups.get_mut(id.0) else { return false };
+        let Some(group) = slot else { return false };
+        group.members -= 1;
+        if group.members > 0 {
+            return false;
+        }
+        self.by_subscription.remove(&group.subscription);
+        *slot = None;
+        self.vacant.push(id.0);
+        true
+    }
+
+    /// The newest event that the tail told, or where it began.
+    pub fn newest(&self) -> Option<Seq> {
+        self.newest
+    }
+
+    /// Whether every event behind `after` that there is now is in the window.
+    pub(crate) fn covers(&self, after: Option<Seq>) -> bool {
+        after.map_or(Seq::FIRST, Seq::next) >= self.floor
+    }
+
+    /// The index of the first event behind `after` that the group sees. Meant for an `after` that is covered.
+    pub(crate) fn index_behind(&self, id: GroupId, after: Option<Seq>) -> GroupIndex {
+        let Some(group) = self.group(id) else { return 0 };
+        let before =
+            group.seen.partition_point(|ordinal| self.entry(*ordinal).is_none_or(|e| Some(e.seq) <= after));
+        group.first + before as u64
+    }
+
+    /// One behind the index of the newest event that the group sees.
+    pub(crate) fn end(&self, id: GroupId) -> GroupIndex {
+        self.group(id).map_or(0, |group| group.first + group.seen.len() as u64)
+    }
+
+    /// The event at an index, and its frame; `None` if it has left the window or is not there yet.
+    pub(crate) fn frame_at(&self, id: GroupId, index: GroupIndex) -> Option<(Seq, &Bytes)> {
+        let group = self.group(id)?;
+        let offset = usize::try_from(index.checked_sub(group.first)?).ok()?;
+        let entry = self.entry(*group.seen.get(offset)?)?;
+        Some((entry.seq, group.subscription.frame(entry)?))
+    }
+
+    fn group(&self, id: GroupId) -> Option<&Group> {
+        self.groups.get(id.0)?.as_ref()
+    }
+
+    fn entry(&self, ordinal: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(ordinal.checked_sub(self.base)?).ok()?)
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(entry) = self.entries.pop_front() else { return };
+        self.bytes -= entry.frames.len();
+        self.floor = entry.seq.next();
+        for group in self.groups.iter_mut().flatten() {
+            if group.seen.front() == Some(&self.base) {
+                group.seen.pop_front();
+                group.first += 1;
+            }
+        }
+        self.base += 1;
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,137 @@
+//! The bytes of Server-Sent Events (WHATWG HTML 9.2.5). Lines end in LF.
+//!
+//! Ids and event names come as types that cannot hold a line break or NUL; payloads may hold anything.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanfare_event::{EventId, Position, Profile};
+
+/// One event in a profile. `payload` is what [`Profile::payload`] gives: UTF-8. A line break in it begins another
+/// `data:` line; of the three that the specification knows a client sees LF.
+pub fn event(profile: Profile, id: &EventId, payload: &[u8]) -> Bytes {
+    match profile {
+        Profile::Cdevent => block("cdevent", id.as_str(), payload),
+    }
+}
+
+/// What is sent on a silent connection. With a position it also moves the client's last event id; it dispatches
+/// nothing.
+pub fn keep_alive(profile: Profile, position: Option<&Position>) -> Bytes {
+    let mut text = match profile {
+        Profile::Cdevent => String::from(": keep-alive\n"),
+    };
+    if let Some(position) = position {
+        write_line(&mut text, format_args!("id: {position}"));
+    }
+    text.push('\n');
+    text.into()
+}
+
+/// The block that opens a browser's stream: where to resume from, and after how long. It has no data, so it
+/// dispatches nothing.
+pub fn opening(position: &Position, retry: Duration) -> Bytes {
+    format!("id: {position}\nretry: {}\n\n", retry.as_millis()).into()
+}
+
+/// Tells a browser when to come back. Sent just before the server ends a stream.
+pub fn retry(retry: Duration) -> Bytes {
+    format!("retry: {}\n\n", retry.as_millis()).into()
+}
+
+/// Tells a client that it missed events for being too slow.
+pub fn lagged(skipped: u64) -> Bytes {
+    format!("event: error\ndata: lagged: {skipped} messages skipped\n\n").into()
+}
+
+/// Tells a client that it cannot resume from where it asked to, and that the stream goes on from `position`.
+/// A sentence, not JSON: clients in the field take any JSON for an event.
+pub fn gap(position: &Position, sentence: &str) -> Bytes {
+    format!("event: gap\nid: {position}\ndata: {sentence}\n\n").into()
+}
+
+fn block(name: &str, id: &str, payload: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(name.len() + id.len() + payload.len() + 32);
+    for (field, value) in [("event: ", name), ("id: ", id)] {
+        out.extend_from_slice(field.as_bytes());
+        out.extend_from_slice(value.as_bytes());
+        out.push(b'\n');
+    }
+    for line in lines(payload) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+    out.push(b'\n');
+    out.into()
+}
+
+/// The lines between line breaks: CR LF, LF, or CR.
+fn lines(mut payload: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut done = false;
+    std::iter::from_fn(move || {
+        if done {
+            return None;
+        }
+        let Some(end) = payload.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+            done = true;
+            return Some(payload);
+        };
+        let (line, rest) = payload.split_at(end);
+        payload = rest.strip_prefix(b"\r\n").unwrap_or(&rest[1..]);
+        Some(line)
+    })
+}
+
+fn write_line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = text.write_fmt(line);
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fanfare_event::Epoch;
+    use fanfare_testkit::sse::{Item, Parser};
+    use proptest::prelude::*;
+
+    fn position(seq: u64) -> Position {
+        Position { epoch: Epoch::new("e1").unwrap(), after: fanfare_event::Seq::new(seq) }
+    }
+
+    #[test]
+    fn the_bytes_are_the_documents() {
+        let check = |frame: Bytes, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
+        let id = EventId::new("e-7").unwrap();
+        check(event(Profile::Cdevent, &id, br#"{"a":1}"#), "event: cdevent\nid: e-7\ndata: {\"a\":1}\n\n");
+        check(
+            event(Profile::Cdevent, &id, b"a\nb\r\nc\rd"),
+            "event: cdevent\nid: e-7\ndata: a\ndata: b\ndata: c\ndata: d\n\n",
+        );
+        check(event(Profile::Cdevent, &id, b""), "event: cdevent\nid: e-7\ndata: \n\n");
+        check(event(Profile::Cdevent, &id, b"\n"), "event: cdevent\nid: e-7\ndata: \ndata: \n\n");
+        check(keep_alive(Profile::Cdevent, None), ": keep-alive\n\n");
+        check(keep_alive(Profile::Cdevent, Some(&position(7))), ": keep-alive\nid: @e1.7\n\n");
+        check(opening(&position(0), Duration::from_secs(3)), "id: @e1.0\nretry: 3000\n\n");
+        check(retry(Duration::from_millis(1500)), "retry: 1500\n\n");
+        check(lagged(15), "event: error\ndata: lagged: 15 messages skipped\n\n");
+        check(gap(&position(7), "unknown: so"), "event: gap\nid: @e1.7\ndata: unknown: so\n\n");
+    }
+
+    proptest! {
+        /// What a conformant parser reads out of a frame frames to the same bytes again.
+        #[test]
+        fn frame_parse_frame_is_the_identity(id in "[^\\p{Cc}\\s]{1,40}", payload in "\\PC*|[a-z\\n\\r]{0,40}") {
+            prop_assume!(EventId::new(&id).is_ok());
+            let id = EventId::new(&id).unwrap();
+            let frame = event(Profile::Cdevent, &id, payload.as_bytes());
+            let parsed: Vec<_> = Parser::new().push(&frame);
+            let [Item::Event(read)] = &parsed[..] else { panic!("{parsed:?}") };
+            prop_assert_eq!((read.kind.as_str(), read.last_event_id.as_str()), ("cdevent", id.as_str()));
+            prop_assert_eq!(&read.data, &payload.replace("\r\n", "\n").replace('\r', "\n"));
+            prop_assert_eq!(event(Profile::Cdevent, &id, read.data.as_bytes()), frame);
+        }
+    }
+}

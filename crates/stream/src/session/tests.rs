@@ -1,0 +1,354 @@
+use super::*;
+use crate::WindowLimits;
+use crate::fanout::tests::{entry, seq, subscription};
+use proptest::prelude::*;
+
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// A sink with one subscription, a log, and a clock that tests move.
+struct World {
+    fanout: Fanout,
+    log: Vec<Entry>,
+    /// The oldest that the log still has.
+    oldest: Seq,
+    now: Moment,
+}
+
+/// A client: its session and what it was sent.
+struct Client {
+    session: Session,
+    subscription: Subscription,
+    received: String,
+}
+
+impl World {
+    fn new(window: usize) -> Self {
+        let limits = WindowLimits { events: window, bytes: 1 << 20 };
+        Self { fanout: Fanout::new(limits, None), log: vec![], oldest: Seq::FIRST, now: Moment::ZERO }
+    }
+
+    fn publish(&mut self, numbers: impl IntoIterator<Item = u64>) {
+        for number in numbers {
+            // Every third is of a type that `build` subscriptions do not see.
+            let entry = entry(number, if number % 3 == 0 { "test" } else { "build" });
+            self.log.push(entry.clone());
+            self.fanout.push(entry, |_| {});
+        }
+    }
+
+    fn forget_before(&mut self, oldest: u64) {
+        self.oldest = seq(oldest);
+        self.log.retain(|entry| entry.seq >= self.oldest);
+    }
+
+    fn connect(
+        &mut self,
+        types: &str,
+        after: u64,
+        change: impl FnOnce(&mut Start, &mut SessionOptions),
+    ) -> Client {
+        let subscription = subscription("events", types);
+        let group = self.fanout.join(subscription.clone());
+        let mut start = Start { after: Seq::new(after), gap: None };
+        let mut options = SessionOptions {
+            epoch: Epoch::new("e").unwrap(),
+            profile: Profile::Cdevent,
+            keep_alive: KEEP_ALIVE,
+            buffer: 3,
+            on_lag: OnLag::CatchUp,
+            retry: None,
+        };
+        change(&mut start, &mut options);
+        Client {
+            session: Session::new(group, start, options, self.now),
+            subscription,
+            received: String::new(),
+        }
+    }
+}
+
+impl Client {
+    /// Does what the session says until it waits or closes.
+    fn run(&mut self, world: &World) -> Step {
+        loop {
+            if let Some(end) = self.step(world) {
+                return end;
+            }
+        }
+    }
+
+    fn step(&mut self, world: &World) -> Option<Step> {
+        let mut out = VecDeque::new();
+        let step = self.session.poll(world.now, &world.fanout, &mut out);
+        assert_eq!(step == Step::Write, !out.is_empty(), "{step:?}");
+        self.received.extend(out.iter().map(|frame| std::str::from_utf8(frame).unwrap()));
+        match step {
+            Step::Write => None,
+            Step::Read { from } => {
+                let entries: Vec<_> =
+                    world.log.iter().filter(|entry| entry.seq >= from).take(2).cloned().collect();
+                let next = entries.last().map_or(from, |entry| entry.seq.next());
+                let page = LogPage { entries, next, oldest: world.oldest };
+                self.session.page(world.now, &page, &self.subscription);
+                None
+            }
+            Step::Wait { .. } | Step::Close(_) => Some(step),
+        }
+    }
+
+    fn take(&mut self, world: &World) -> String {
+        self.run(world);
+        std::mem::take(&mut self.received)
+    }
+}
+
+/// What a client receives for these events.
+fn numbers(numbers: impl Iterator<Item = u64>) -> String {
+    numbers.flat_map(|number| [number.to_string(), " ".to_owned()]).collect()
+}
+
+#[test]
+fn live_events_come_in_order_and_only_those_that_are_seen() {
+    let mut world = World::new(10);
+    world.publish(1..=2);
+    let mut all = world.connect("*", 2, |_, _| {});
+    let mut builds = world.connect("build", 2, |_, _| {});
+    assert_eq!(all.take(&world), "", "without an id a stream starts with what comes next");
+    world.publish(3..=6);
+    assert_eq!(all.take(&world), "3 4 5 6 ");
+    assert_eq!(builds.take(&world), "4 5 ");
+    assert_eq!(builds.session.position().after, Some(seq(6)), "hidden events move the position");
+}
+
+#[test]
+fn a_stream_may_begin_ahead_of_the_tail() {
+    let mut world = World::new(10);
+    let mut client = world.connect("*", 2, |_, _| {});
+    assert_eq!(client.take(&world), "");
+    world.publish(1..=4);
+    assert_eq!(client.take(&world), "3 4 ");
+}
+
+#[test]
+fn resume_reads_the_log_until_it_meets_the_window() {
+    let mut world = World::new(3);
+    world.publish(1..=20);
+    let mut all = world.connect("*", 4, |_, _| {});
+    let mut builds = world.connect("build", 4, |_, _| {});
+    for _ in 0..3 {
+        all.step(&world);
+    }
+    world.publish(21..=22);
+    assert_eq!(all.take(&world), numbers(5..=22));
+    assert_eq!(builds.take(&world), numbers((5..=22).filter(|n| n % 3 != 0)));
+}
+
+#[test]
+fn silence_is_kept_alive_and_hidden_traffic_is_silence() {
+    let mut world = World::new(10);
+    let mut plain = world.connect("build", 0, |_, _| {});
+    let mut browser = world.connect("build", 0, |_, options| options.retry = Some(Duration::from_secs(3)));
+    assert_eq!(browser.take(&world), "id: @e.0\nretry: 3000\n\n");
+    assert_eq!(plain.run(&world), Step::Wait { until: KEEP_ALIVE });
+    world.now = KEEP_ALIVE / 2;
+    world.publish([1]);
+    assert_eq!(plain.take(&world), "1 ");
+    world.publish([3]);
+    world.now = KEEP_ALIVE;
+    assert_eq!(
+        plain.run(&world),
+        Step::Wait { until: KEEP_ALIVE / 2 + KEEP_ALIVE },
+        "sound moves the next keep-alive"
+    );
+    assert_eq!(browser.take(&world), "1 ");
+    world.now = KEEP_ALIVE / 2 + KEEP_ALIVE;
+    assert_eq!(plain.take(&world), ": keep-alive\n\n");
+    world.now += KEEP_ALIVE;
+    assert_eq!(browser.take(&world), ": keep-alive\nid: @e.3\n\n");
+    assert_eq!(browser.session.farewell().as_deref(), Some(&b"retry: 3000\n\n"[..]));
+    assert_eq!(plain.session.farewell(), None);
+}
+
+#[test]
+fn a_gap_is_told_once_behind_the_opening() {
+    let mut world = World::new(10);
+    world.publish(1..=3);
+    let mut client = world.connect("*", 3, |start, options| {
+        start.gap = Some(Gap::Unknown);
+        options.retry = Some(Duration::from_secs(1));
+    });
+    let told = client.take(&world);
+    assert!(told.starts_with("id: @e.3\nretry: 1000\n\nevent: gap\nid: @e.3\ndata: unknown: "), "{told}");
+    assert_eq!(client.take(&world), "");
+}
+
+#[test]
+fn retention_that_overtakes_a_resuming_client_is_a_gap() {
+    let mut world = World::new(2);
+    world.publish(1..=10);
+    let mut client = world.connect("*", 1, |_, _| {});
+    client.step(&world);
+    client.step(&world);
+    assert_eq!(client.received, "2 3 ");
+    world.forget_before(6);
+    let told = client.take(&world);
+    let (gap, rest) = told.split_once("\n\n").unwrap();
+    assert!(gap.starts_with("2 3 event: gap\nid: @e.5\ndata: expired: "), "{gap}");
+    assert_eq!(rest, "6 7 8 9 10 ");
+}
+
+#[test]
+fn a_slow_client_is_treated_as_its_sink_says() {
+    let check = |on_lag: OnLag, forget_before: u64, expected: &str, end: Option<CloseReason>| {
+        let mut world = World::new(5);
+        let mut client = world.connect("*", 0, |_, options| options.on_lag = on_lag);
+        client.run(&world);
+        world.publish(1..=12);
+        world.forget_before(forget_before);
+        let step = client.run(&world);
+        assert_eq!(client.received, expected, "{on_lag:?}");
+        assert_eq!(matches!(step, Step::Close(reason) if Some(reason) == end), end.is_some(), "{step:?}");
+    };
+    let all = "1 2 3 4 5 6 7 8 9 10 11 12 ";
+    check(OnLag::CatchUp, 1, all, None);
+    check(OnLag::CatchUp, 9, "event: error\ndata: lagged: 8 messages skipped\n\n9 10 11 12 ", None);
+    // Retention is known to have taken 1 to 4 only where the count meets the window again.
+    check(OnLag::CatchUp, 5, "5 6 7 8 event: error\ndata: lagged: 4 messages skipped\n\n9 10 11 12 ", None);
+    check(OnLag::Notice, 1, "event: error\ndata: lagged: 9 messages skipped\n\n10 11 12 ", None);
+    check(OnLag::Disconnect, 1, "", Some(CloseReason::Lagged));
+}
+
+#[test]
+fn a_client_within_its_buffer_is_not_lagging_and_a_resuming_one_neither() {
+    for on_lag in [OnLag::CatchUp, OnLag::Notice, OnLag::Disconnect] {
+        let mut world = World::new(5);
+        let mut client = world.connect("*", 0, |_, options| options.on_lag = on_lag);
+        client.run(&world);
+        world.publish(1..=3);
+        assert_eq!(client.take(&world), "1 2 3 ");
+        world.publish(4..=12);
+        let mut resuming = world.connect("*", 2, |_, options| options.on_lag = on_lag);
+        assert_eq!(resuming.take(&world), "3 4 5 6 7 8 9 10 11 12 ", "{on_lag:?}");
+    }
+}
+
+#[test]
+fn a_log_that_fails_or_lags_is_asked_again_later() {
+    let mut world = World::new(1);
+    world.publish(1..=5);
+    let mut client = world.connect("*", 1, |_, _| {});
+    let mut out = VecDeque::new();
+    let mut poll = |client: &mut Client, now| client.session.poll(now, &world.fanout, &mut out);
+    assert_eq!(poll(&mut client, Moment::ZERO), Step::Read { from: seq(2) });
+    client.session.log_failed(Moment::ZERO);
+    assert_eq!(poll(&mut client, Moment::ZERO), Step::Wait { until: READ_AGAIN });
+    assert_eq!(poll(&mut client, READ_AGAIN), Step::Read { from: seq(2) });
+    let nothing = LogPage { entries: vec![], next: seq(2), oldest: Seq::FIRST };
+    client.session.page(READ_AGAIN, &nothing, &client.subscription);
+    assert_eq!(poll(&mut client, READ_AGAIN), Step::Wait { until: READ_AGAIN * 2 });
+}
+
+#[test]
+fn one_turn_writes_a_bounded_amount() {
+    let mut world = World::new(1000);
+    let mut client = world.connect("*", 0, |_, options| options.buffer = 1000);
+    client.run(&world);
+    world.publish(1..=200);
+    let mut out = VecDeque::new();
+    assert_eq!(client.session.poll(world.now, &world.fanout, &mut out), Step::Write);
+    assert_eq!(out.len(), WRITE_BATCH_FRAMES);
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Publish(u64),
+    Step(usize),
+    Forget(u64),
+    Reconnect,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        4 => (1..4u64).prop_map(Act::Publish),
+        4 => (1..5usize).prop_map(Act::Step),
+        1 => (1..6u64).prop_map(Act::Forget),
+        1 => Just(Act::Reconnect),
+    ];
+    proptest::collection::vec(act, 1..60)
+}
+
+proptest! {
+    /// Whatever happens, a client gets a run of events without a double or a swap, and every hole in it was told.
+    #[test]
+    fn nothing_is_lost_in_silence(acts in acts(), window in 1..6usize, notice in any::<bool>()) {
+        let mut world = World::new(window);
+        let on_lag = if notice { OnLag::Notice } else { OnLag::CatchUp };
+        let mut client = world.connect("*", 0, |_, options| options.on_lag = on_lag);
+        client.run(&world);
+        let mut published = 0;
+        for act in acts {
+            match act {
+                Act::Publish(count) => {
+                    // Numbers have holes, as seqs do.
+                    world.publish((0..count).map(|n| (published + n) * 2 + 1));
+                    published += count;
+                }
+                Act::Step(count) => {
+                    for _ in 0..count {
+                        client.step(&world);
+                    }
+                }
+                Act::Forget(kept) => {
+                    // A log keeps at least what the window does.
+                    let first = published.saturating_sub(kept + window as u64) * 2 + 1;
+                    world.forget_before(first.max(world.oldest.get()));
+                }
+                Act::Reconnect => {
+                    client.run(&world);
+                    let after = client.session.position().after.map_or(0, Seq::get);
+                    let received = std::mem::take(&mut client.received);
+                    client = world.connect("*", after, |_, options| options.on_lag = on_lag);
+                    client.received = received;
+                }
+            }
+        }
+        client.run(&world);
+        let told = Told::read(&client.received);
+        prop_assert!(told.events.is_sorted_by(|a, b| a < b), "{:?}", told.events);
+        let accounted = told.events.len() as u64 + told.skipped;
+        if told.gaps == 0 {
+            prop_assert_eq!(accounted, published, "{}", client.received);
+        } else {
+            prop_assert!(accounted <= published, "{}", client.received);
+        }
+    }
+}
+
+/// What a client was sent, taken apart.
+#[derive(Default)]
+struct Told {
+    events: Vec<u64>,
+    skipped: u64,
+    gaps: usize,
+}
+
+impl Told {
+    fn read(mut received: &str) -> Self {
+        let mut told = Self::default();
+        while !received.is_empty() {
+            if let Some(notice) = received.strip_prefix("event: error\ndata: lagged: ") {
+                let (number, rest) = notice.split_once(" messages skipped\n\n").unwrap();
+                told.skipped += number.parse::<u64>().unwrap();
+                received = rest;
+            } else if let Some(gap) = received.strip_prefix("event: gap\n") {
+                told.gaps += 1;
+                received = gap.split_once("\n\n").unwrap().1;
+            } else {
+                let (number, rest) = received.split_once(' ').unwrap();
+                told.events.push(number.parse().unwrap());
+                received = rest;
+            }
+        }
+        told
+    }
+}
