@@ -1,0 +1,144 @@
+//! One TCP connection to a server, before a response's body is read from it.
+
+use std::fmt::Write as _;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::net::sockopt;
+
+use super::framing::Framing;
+use super::{Body, Head, invalid};
+use crate::deadline::Deadline;
+
+/// How long to wait for the connection itself, and for the peer to take what is sent. Unit: seconds, because the
+/// peer is on this machine.
+const IO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of a response head. More is an error, so that a server that never ends its head is noticed.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// A connection on which raw bytes are sent and response heads are read.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    /// What has come and has not been looked at.
+    received: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects.
+    pub fn open(addr: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&addr, IO_TIMEOUT)?;
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(IO_TIMEOUT))?;
+        Ok(Self { stream, received: Vec::new() })
+    }
+
+    /// Asks the kernel to buffer only about so many bytes for us, so that a server soon meets a full socket.
+    /// The kernel doubles the number and has a minimum of its own.
+    pub fn shrink_receive_buffer(&self, bytes: usize) -> io::Result<()> {
+        Ok(sockopt::set_socket_recv_buffer_size(&self.stream, bytes)?)
+    }
+
+    /// This end's address, as the server's log may name it.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    /// Sends these bytes and nothing else.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Sends a request in one piece, see [`super::request`].
+    pub fn send_request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<()> {
+        let has = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
+        let mut head = format!("{method} {target} HTTP/1.1\r\n");
+        if !has("host") {
+            let _ = write!(head, "host: {}\r\n", self.stream.peer_addr()?);
+        }
+        if !(body.is_empty() && method != "POST" || has("content-length") || has("transfer-encoding")) {
+            let _ = write!(head, "content-length: {}\r\n", body.len());
+        }
+        for (name, value) in headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        head.push_str("\r\n");
+        self.send(&[head.as_bytes(), body].concat())
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn finish_sending(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+
+    /// Closes with a reset instead of an orderly end.
+    pub fn abort(self) -> io::Result<()> {
+        Ok(sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?)
+    }
+
+    /// Reads the next response head, which may be an interim one (1xx).
+    pub fn read_head(&mut self, timeout: Duration) -> io::Result<Head> {
+        let deadline = Deadline::after(timeout);
+        loop {
+            if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                let head: Vec<u8> = self.received.drain(..end + 4).collect();
+                return Head::parse(head.get(..end).unwrap_or_default()).map_err(invalid);
+            }
+            if self.received.len() > MAX_HEAD {
+                return Err(invalid("the head does not end"));
+            }
+            if !self.receive(deadline, "response head")? {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    format!("closed after {} bytes of a response head", self.received.len()),
+                ));
+            }
+        }
+    }
+
+    /// Waits for the server to close or reset the connection; what it still sends is given back.
+    pub fn read_to_close(&mut self, timeout: Duration) -> io::Result<Vec<u8>> {
+        let deadline = Deadline::after(timeout);
+        while self.receive(deadline, "end of the connection")? {}
+        Ok(std::mem::take(&mut self.received))
+    }
+
+    /// Reads the body that follows this head, the answer to a request with this method.
+    pub fn into_body(self, head: &Head, method: &str) -> io::Result<Body> {
+        Ok(Body::new(self, Framing::of(head, method).map_err(invalid)?))
+    }
+
+    pub(super) fn received(&mut self) -> &mut Vec<u8> {
+        &mut self.received
+    }
+
+    /// Reads once; `false` where the connection has ended, whether by close or by reset.
+    pub(super) fn receive(&mut self, deadline: Deadline, waiting_for: &str) -> io::Result<bool> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            self.stream.set_read_timeout(Some(deadline.left(waiting_for)?))?;
+            match self.stream.read(&mut buffer) {
+                Ok(length) => {
+                    self.received.extend_from_slice(buffer.get(..length).unwrap_or_default());
+                    return Ok(length > 0);
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::ConnectionReset => return Ok(false),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                        return Err(deadline.missed(waiting_for));
+                    }
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+}
