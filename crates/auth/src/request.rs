@@ -6,11 +6,3 @@ pub trait RequestHeaders {
     /// header is missing.
     fn values<'a>(&'a self, name: &str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a>;
 }
-
-/// Names in lower case, each with one value.
-impl RequestHeaders for [(&str, &[u8])] {
-    fn values<'a>(&'a self, name: &str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
-        let name = name.to_owned();
-        Box::new(self.iter().filter(move |(header, _)| *header == name).map(|(_, value)| *value))
-    }
-}

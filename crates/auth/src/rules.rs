@@ -188,9 +188,9 @@ impl HeaderRule {
                 values.all(|value| str::from_utf8(value).is_ok_and(|value| pattern.is_match(value)))
             }
             Test::Signature(signer) => {
-                let signed = self.signed_values(&signer.signed_headers, headers)?;
+                let header_values = self.signed_values(&signer.signed_headers, headers)?;
                 body.is_none_or(|body| {
-                    let expected = signer.sign(&signed, body);
+                    let expected = signer.sign(&header_values, body);
                     values.all(|value| expected.is(value))
                 })
             }
