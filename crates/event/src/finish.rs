@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::limits::MAX_REFERENCE;
 use crate::{
     Draft, Event, EventId, EventType, FieldError, InvalidWord, Object, Shape, SourceName, content_id,
 };
+
+/// All but the unreserved characters of RFC 3986, 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What an event is finished with.
 #[derive(Clone, Copy, Debug)]
@@ -172,13 +175,15 @@ impl Finish<'_> {
         let given = metadata.get("context").and_then(|context| context.get("source")).and_then(Value::as_str);
         match given.filter(|source| !source.is_empty()) {
             Some(source) => source.to_owned(),
-            None => format!(
-                "{}/?source={}",
-                self.root_url.trim_end_matches('/'),
-                utf8_percent_encode(self.origin.as_str(), NON_ALPHANUMERIC)
-            ),
+            None => default_source(self.root_url, self.origin),
         }
     }
+}
+
+/// Where an event comes from that does not say so itself: the address of this server with the source's name.
+pub fn default_source(root_url: &str, origin: &SourceName) -> String {
+    let name = utf8_percent_encode(origin.as_str(), RESERVED);
+    format!("{}/?source={name}", root_url.trim_end_matches('/'))
 }
 
 /// Gives events that share an id one of their own: the second gets `-2`, the third `-3`. Meant for what one

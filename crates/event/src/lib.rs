@@ -18,7 +18,7 @@ pub use cloudevent::{from_binary, from_structured, from_structured_batch, is_att
 pub use content_id::content_id;
 pub use draft::{Draft, FieldError, Headers, Names, Object, Shape};
 pub use event::{Audience, Delivery, Event, Stored};
-pub use finish::{Finish, Finished, disambiguate};
+pub use finish::{Finish, Finished, default_source, disambiguate};
 pub use ids::{EventId, EventType, InvalidWord, Seq, SinkName, SourceName};
 pub use pattern::{InvalidPattern, TypePattern, TypePatterns};
 pub use position::{Epoch, Position};
