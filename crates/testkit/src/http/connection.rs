@@ -5,7 +5,8 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use rustix::net::sockopt;
+use nix::libc::linger;
+use nix::sys::socket::{setsockopt, sockopt};
 
 use super::framing::Framing;
 use super::{Body, Head, invalid};
@@ -38,7 +39,7 @@ impl Connection {
     /// Asks the kernel to buffer only about so many bytes for us, so that a server soon meets a full socket.
     /// The kernel doubles the number and has a minimum of its own.
     pub fn shrink_receive_buffer(&self, bytes: usize) -> io::Result<()> {
-        Ok(sockopt::set_socket_recv_buffer_size(&self.stream, bytes)?)
+        Ok(setsockopt(&self.stream, sockopt::RcvBuf, &bytes)?)
     }
 
     /// This end's address, as the server's log may name it.
@@ -81,7 +82,8 @@ impl Connection {
 
     /// Closes with a reset instead of an orderly end.
     pub fn abort(self) -> io::Result<()> {
-        Ok(sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?)
+        let at_once = linger { l_onoff: 1, l_linger: 0 };
+        Ok(setsockopt(&self.stream, sockopt::Linger, &at_once)?)
     }
 
     /// Reads the next response head, which may be an interim one (1xx).
