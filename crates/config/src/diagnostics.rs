@@ -1,34 +1,11 @@
-//! What is wrong with a configuration, and where.
+//! What is wrong with a configuration, and the texts that it is in. How it looks is in `render`.
 
-/// A place: a file, and a range of bytes in it.
-///
-/// It says where a value was written and not what it is, so all spans are equal; two configurations that mean the
-/// same are equal wherever they were written.
-#[derive(Clone, Copy, Debug)]
-pub struct Span {
-    pub(crate) file: u32,
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-}
+mod render;
 
-impl PartialEq for Span {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
+use crate::Span;
 
-impl Eq for Span {}
-
-impl Span {
-    /// The part of this place from byte `start` to byte `end`, counted from its beginning; cut off at its end.
-    #[must_use]
-    pub fn part(self, start: usize, end: usize) -> Self {
-        let at = |offset: usize| {
-            self.start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX)).min(self.end)
-        };
-        Self { file: self.file, start: at(start), end: at(end.max(start)) }
-    }
-}
+/// Diagnostics that are kept; of those beyond, only the number is. A file with more was not meant as a configuration.
+const MAX_DIAGNOSTICS: usize = 200;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +28,10 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    fn new(severity: Severity, span: Span, message: String) -> Self {
+        Self { severity, message, span, label: None, others: Vec::new(), help: Vec::new() }
+    }
+
     /// Says something beside the caret.
     pub fn label(&mut self, text: impl Into<String>) -> &mut Self {
         self.label = Some(text.into());
@@ -70,43 +51,81 @@ impl Diagnostic {
     }
 }
 
-/// All problems of a configuration, and the texts that they are in. No secret is in it.
+/// All problems of a configuration, and the texts that they are in. Secrets are masked in those.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
+    files: Vec<File>,
     entries: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
+    /// Takes what is said about diagnostics that are not kept.
+    discarded: Option<Diagnostic>,
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    name: String,
+    /// Masked, at the same byte offsets as in the original.
+    text: String,
 }
 
 impl Diagnostics {
     /// Adds an error; what is returned takes more to say about it.
     pub fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
-        self.add(Severity::Error, span, message.into())
+        self.errors += 1;
+        self.add(Diagnostic::new(Severity::Error, span, message.into()))
     }
 
     /// Adds a warning; what is returned takes more to say about it.
     pub fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
-        self.add(Severity::Warning, span, message.into())
-    }
-
-    fn add(&mut self, severity: Severity, span: Span, message: String) -> &mut Diagnostic {
-        let entry = Diagnostic { severity, message, span, label: None, others: Vec::new(), help: Vec::new() };
-        let last = self.entries.len();
-        self.entries.push(entry);
-        &mut self.entries[last]
+        self.warnings += 1;
+        self.add(Diagnostic::new(Severity::Warning, span, message.into()))
     }
 
     /// Whether the configuration cannot be used.
+    #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.count(Severity::Error) > 0
+        self.errors > 0
     }
 
-    /// How many there are.
+    /// How many there are, those that are not kept included.
+    #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
-        self.entries.iter().filter(|entry| entry.severity == severity).count()
+        match severity {
+            Severity::Error => self.errors,
+            Severity::Warning => self.warnings,
+        }
     }
 
-    /// All of them as text, in the order of the file; empty where there are none. `color` adds ANSI escapes.
+    /// All of them as text, in the order of the file, a blank line between two; empty where there are none. `color`
+    /// adds ANSI escapes.
+    #[must_use]
     pub fn render(&self, color: bool) -> String {
-        let _ = color;
-        self.entries.iter().map(|entry| format!("{}\n", entry.message)).collect()
+        render::render(self, color)
+    }
+
+    /// Takes something that need not be said: looks like [`Diagnostics::error`], and is forgotten.
+    pub(crate) fn discard(&mut self, span: Span) -> &mut Diagnostic {
+        self.discarded.insert(Diagnostic::new(Severity::Error, span, String::new()))
+    }
+
+    /// Names a file, whose text (masked) comes later.
+    pub(crate) fn add_file(&mut self, name: String) -> u32 {
+        self.files.push(File { name, text: String::new() });
+        u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn set_text(&mut self, file: u32, masked: String) {
+        if let Some(file) = self.files.get_mut(file as usize) {
+            file.text = masked;
+        }
+    }
+
+    fn add(&mut self, entry: Diagnostic) -> &mut Diagnostic {
+        if self.entries.len() < MAX_DIAGNOSTICS {
+            self.entries.push_mut(entry)
+        } else {
+            self.discarded.insert(entry)
+        }
     }
 }

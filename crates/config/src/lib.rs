@@ -5,20 +5,37 @@
 //! here reads the process environment: it comes in as an [`Env`]. Files are read: the configuration itself, and
 //! what it names with `template_file`.
 
+mod checker;
 mod diagnostics;
 mod env;
+mod file;
+mod keys;
+mod mask;
 mod model;
+mod native;
+mod overlay;
+mod print;
+mod reference;
 mod secret;
+mod shapes;
+mod span;
+mod tree;
+mod units;
 
-pub use diagnostics::{Diagnostic, Diagnostics, Severity, Span};
+pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use env::Env;
 pub use model::{
     Config, Cors, Encoding, Extractor, HeaderRule, Http, Log, LogKind, OnLag, Program, Rule, SignatureOn,
     Sink, SinkKind, Source, SseSink, Transformer, TransformerKind, Webhook, Window,
 };
+pub use reference::reference;
 pub use secret::{Secret, Secrets};
+pub use span::Span;
 
 use std::path::Path;
+
+use checker::Checker;
+use file::{FileError, MAX_FILE, read_text};
 
 /// What came of reading a configuration.
 #[derive(Clone, Debug)]
@@ -30,22 +47,74 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
 }
 
+/// What runs without a file.
+const BUILTIN: &str = "\
+[http]
+host = \"127.0.0.1\"
+port = 8080
+
+[sources.events.extractor]
+type = \"webhook\"
+id = \"events\"
+
+[sinks.events]
+type = \"sse\"
+id = \"events\"
+";
+
 /// Reads the file at `path` and checks it.
+#[must_use]
 pub fn load(path: &Path, env: &Env) -> Loaded {
-    let _ = (path, env);
-    builtin(env)
+    match read_text(path) {
+        Ok(text) => parse(path, &text, env),
+        Err(error) => unreadable(path, &error),
+    }
 }
 
 /// Checks a configuration that has been read already. `name` is what messages call it, and relative paths in it
 /// start from its folder.
+#[must_use]
 pub fn parse(name: &Path, text: &str, env: &Env) -> Loaded {
-    let _ = (name, text);
-    builtin(env)
+    if text.len() as u64 > MAX_FILE {
+        return unreadable(name, &FileError::TooLarge);
+    }
+    let mut diagnostics = Diagnostics::default();
+    let file = diagnostics.add_file(name.display().to_string());
+    let (mut document, errors) = tree::parse_document(text, file);
+    let masked = if errors.is_empty() { mask::document(text, &document) } else { mask::broken(text) };
+    diagnostics.set_text(file, masked);
+    for error in &errors {
+        diagnostics
+            .error(Span::new(file, error.range.clone()), format!("this is not TOML: {}", error.message));
+    }
+    overlay::apply(&mut document, env, &mut diagnostics);
+    let mut checker = Checker {
+        diagnostics,
+        env,
+        folder: name.parent().unwrap_or(Path::new("")).to_owned(),
+        switched_off: false,
+        incomplete: !errors.is_empty(),
+    };
+    let config = native::read(&document, Span::new(file, 0..0), &mut checker);
+    Loaded { config, diagnostics: checker.diagnostics }
 }
 
 /// The configuration that runs where no file is given: a webhook `events` and a stream `events` on
 /// `127.0.0.1:8080`, with the overrides of the environment.
+#[must_use]
 pub fn builtin(env: &Env) -> Loaded {
-    let _ = env;
-    Loaded { config: Config::default(), diagnostics: Diagnostics::default() }
+    parse(Path::new("built-in configuration"), BUILTIN, env)
+}
+
+fn unreadable(path: &Path, error: &FileError) -> Loaded {
+    let mut diagnostics = Diagnostics::default();
+    let file = diagnostics.add_file(path.display().to_string());
+    let mut at = 0..0;
+    if let FileError::NotUtf8(before) = error {
+        let masked = mask::broken(before.expose());
+        at = masked.len()..masked.len();
+        diagnostics.set_text(file, masked);
+    }
+    diagnostics.error(Span::new(file, at), format!("cannot read the configuration: {error}"));
+    Loaded { config: Config::default(), diagnostics }
 }

@@ -315,6 +315,7 @@ pub enum SignatureOn {
 impl Http {
     /// How others reach this server: as configured, else `http://{host}:{port}` with the port that was bound and
     /// with `localhost` for an address that means "all". No slash at the end.
+    #[must_use]
     pub fn root_url(&self, bound_port: u16) -> String {
         if let Some(root_url) = &self.root_url {
             return root_url.clone();
@@ -336,7 +337,7 @@ impl Default for Http {
             root_url: None,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
-            send_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_mins(1),
             max_body: 4 << 20,
         }
     }
@@ -345,13 +346,5 @@ impl Default for Http {
 impl Default for Log {
     fn default() -> Self {
         Self { kind: LogKind::Memory, window: Window { events: 10_000, bytes: 64 << 20 } }
-    }
-}
-
-impl Config {
-    /// The configuration as native TOML that means the same.
-    pub fn to_toml(&self, secrets: crate::Secrets) -> String {
-        let _ = secrets;
-        String::new()
     }
 }

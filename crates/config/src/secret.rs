@@ -10,6 +10,7 @@ pub struct Secret(SecretString);
 
 impl Secret {
     /// The value itself. Never print it.
+    #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

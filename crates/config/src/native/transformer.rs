@@ -1,0 +1,302 @@
+//! `[transformers.NAME]`, and the chains of them.
+
+use std::collections::BTreeMap;
+
+use super::words::{check_name, check_pointer};
+use crate::checker::{Checker, Fields, suggest};
+use crate::file::read_text;
+use crate::keys::{Foreign, Key, Optional, Or, Required, Section};
+use crate::shapes::{ANY_TEXT, Choice, Count, Items, Nested, Text};
+use crate::tree::{Data, Entry, Node, Table};
+use crate::{Program, Span, Transformer, TransformerKind};
+
+/// The types, before their keys are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Type {
+    Vrl,
+    Passthrough,
+    Log,
+    DiscardAll,
+    Deduplicate,
+}
+
+pub(crate) const TYPE: Key<Required<Choice<Type>>> = Key {
+    name: "type",
+    doc: "`vrl` runs a program, `passthrough` does nothing, `log` writes each event to the log output, `discard_all` \
+          drops every event, `deduplicate` drops an event whose key was seen lately.",
+    presence: Required(Choice {
+        served: &[
+            ("vrl", Type::Vrl),
+            ("passthrough", Type::Passthrough),
+            ("log", Type::Log),
+            ("discard_all", Type::DiscardAll),
+            ("deduplicate", Type::Deduplicate),
+        ],
+        later: &[],
+        foreign: &[],
+    }),
+};
+
+pub(crate) const TEMPLATE: Key<Optional<Text>> = Key {
+    name: "template",
+    doc: "The program, in VRL. It sees `.metadata`, `.headers` and `.body`, and returns a list of events: `[.]` \
+          passes the event on, `[]` drops it.",
+    presence: Optional(ANY_TEXT, "one of `template`, `script` and `template_file` must be there"),
+};
+
+const SCRIPT: Key<Optional<Text>> =
+    Key { name: "script", doc: "The same as `template`.", presence: Optional(ANY_TEXT, "see `template`") };
+
+const TEMPLATE_FILE: Key<Optional<Text>> = Key {
+    name: "template_file",
+    doc: "A file with the program. A relative path starts from the folder of the configuration file.",
+    presence: Optional(Text { kind: "the path of a file", check: |_| Ok(()) }, "see `template`"),
+};
+
+pub(crate) static VRL_SECTION: Section = Section {
+    title: "[transformers.NAME] with type = \"vrl\"",
+    about: "A program in [VRL](https://vector.dev/docs/reference/vrl/).",
+    example: "[transformers.only_builds]\ntype = \"vrl\"\ntemplate = '''\n\
+              if !starts_with(string!(.body.context.type), \"dev.cdevents.build.\") {\n  return []\n}\n[.]\n'''\n",
+    keys: &[&TYPE, &TEMPLATE, &SCRIPT, &TEMPLATE_FILE],
+    foreign: &[Foreign::refused(
+        "template_rfile",
+        "nothing is fetched at the start: save the program beside this file and name it with `template_file`",
+    )],
+};
+
+pub(crate) const TARGET: Key<Or<Text>> = Key {
+    name: "target",
+    doc: "The target of the log lines, by which `RUST_LOG` can select them.",
+    presence: Or(ANY_TEXT, || "transformers::log".to_owned()),
+};
+
+pub(crate) static LOG_SECTION: Section = Section {
+    title: "[transformers.NAME] with type = \"log\"",
+    about: "Writes each event to the log output, and passes it on.",
+    example: "[transformers.show]\ntype = \"log\"\ntarget = \"events\"\n",
+    keys: &[&TYPE, &TARGET],
+    foreign: &[],
+};
+
+pub(crate) const CAPACITY: Key<Or<Count<usize>>> = Key {
+    name: "capacity",
+    doc: "How many keys are remembered; the oldest is forgotten first. `0` switches it off.",
+    presence: Or(Count { min: 0, max: 10_000_000 }, || 10),
+};
+
+pub(crate) const KEY_PATH: Key<Or<Text>> = Key {
+    name: "key_path",
+    doc: "Where the key is in the body, as a JSON pointer (RFC 6901). An event without it passes.",
+    presence: Or(Text { kind: "a JSON pointer", check: check_pointer }, || "/context/id".to_owned()),
+};
+
+pub(crate) static DEDUPLICATE_SECTION: Section = Section {
+    title: "[transformers.NAME] with type = \"deduplicate\"",
+    about: "Drops an event whose key was seen lately.",
+    example: "[transformers.once]\ntype = \"deduplicate\"\ncapacity = 1000\nkey_path = \"/subject/id\"\n",
+    keys: &[&TYPE, &CAPACITY, &KEY_PATH],
+    foreign: &[],
+};
+
+pub(crate) static SECTION: Section = Section {
+    title: "[transformers.NAME]",
+    about: "A step between a source and the log; a source names it in `transformer_refs`. Predefined are \
+            `passthrough`, `log`, `discard_all` (each of the type of its name) and `deduplicate_on_context_id` \
+            (`capacity = 10`, `key_path = \"/context/id\"`). A block of one of these names that has no `type` \
+            changes only what it says.",
+    example: "",
+    keys: &[&TYPE],
+    foreign: &[],
+};
+
+pub(crate) const TRANSFORMER_REFS: Key<Or<Items<Text>>> = Key {
+    name: "transformer_refs",
+    doc: "The names of transformers, in the order in which they are applied.",
+    presence: Or(Items { kind: "an array of names of transformers", item: ANY_TEXT }, Vec::new),
+};
+
+pub(crate) const INLINE: Key<Optional<Nested>> = Key {
+    name: "transformers",
+    doc: "Transformers of this source alone (`[[sources.NAME.transformers]]`, with the keys of a transformer). They \
+          come before those of `transformer_refs`.",
+    presence: Optional(Nested("an array of tables"), "none"),
+};
+
+/// All transformers, by name and in order.
+#[derive(Default)]
+pub(super) struct Transformers {
+    pub(super) all: Vec<Transformer>,
+    by_name: BTreeMap<String, usize>,
+}
+
+impl Transformers {
+    /// Reads `[transformers]`.
+    pub(super) fn read(table: &Table, checker: &mut Checker<'_>) -> Self {
+        let mut transformers = Self::default();
+        for Entry { name, span, node } in &table.entries {
+            if let Err(problem) = check_name(name) {
+                checker.error(*span, "this name cannot be used for a transformer").label(problem);
+            }
+            let Some(table) = checker.table(name, node) else {
+                continue;
+            };
+            let base = predefined(name).filter(|_| table.get(TYPE.name).is_none());
+            let fields = Fields::new(super::title("transformers", name), *span, table);
+            let transformer = read_transformer(name.clone(), fields, base, checker);
+            transformers.add(transformer);
+        }
+        transformers
+    }
+
+    /// Looks names up, after `inline` ones.
+    pub(super) fn chain(&mut self, refs: &[(String, Span)], checker: &mut Checker<'_>) -> Vec<usize> {
+        refs.iter().filter_map(|(name, span)| self.resolve(name, *span, checker)).collect()
+    }
+
+    /// Reads `[[sources.NAME.transformers]]`. They get names of their own, so that a printed configuration can
+    /// refer to them.
+    pub(super) fn read_inline(&mut self, source: &str, node: &Node, checker: &mut Checker<'_>) -> Vec<usize> {
+        let Data::List(items) = &node.data else {
+            checker.wrong_type(INLINE.name, node, "an array of tables");
+            return Vec::new();
+        };
+        let mut chain = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            if let Some(table) = checker.table("transformers", item) {
+                let fields = Fields::new(format!("[[sources.{source}.transformers]]"), item.span, table);
+                let mut name = format!("{source}.{}", index + 1);
+                while self.by_name.contains_key(&name) {
+                    name.push('_');
+                }
+                let transformer = read_transformer(name, fields, None, checker);
+                chain.push(self.add(transformer));
+            }
+        }
+        chain
+    }
+
+    fn resolve(&mut self, name: &str, span: Span, checker: &mut Checker<'_>) -> Option<usize> {
+        if let Some(index) = self.by_name.get(name) {
+            return Some(*index);
+        }
+        if let Some(kind) = predefined(name) {
+            return Some(self.add(Transformer { name: name.to_owned(), span, type_span: span, kind }));
+        }
+        let known: Vec<_> = self.by_name.keys().map(String::as_str).chain(PREDEFINED).collect();
+        let help = suggest(name, &known, "transformers");
+        checker.absent(span, format!("no transformer is called `{name}`")).help(help);
+        None
+    }
+
+    fn add(&mut self, transformer: Transformer) -> usize {
+        let index = self.all.len();
+        self.by_name.insert(transformer.name.clone(), index);
+        self.all.push(transformer);
+        index
+    }
+}
+
+const PREDEFINED: [&str; 4] = ["passthrough", "log", "discard_all", "deduplicate_on_context_id"];
+
+/// What cdviz-collector's files may refer to without defining it.
+fn predefined(name: &str) -> Option<TransformerKind> {
+    match name {
+        "passthrough" => Some(TransformerKind::Passthrough),
+        "log" => Some(TransformerKind::Log { target: "transformers::log".to_owned() }),
+        "discard_all" => Some(TransformerKind::DiscardAll),
+        "deduplicate_on_context_id" => {
+            Some(TransformerKind::Deduplicate { capacity: 10, key_path: "/context/id".to_owned() })
+        }
+        _ => None,
+    }
+}
+
+/// Reads the keys of a transformer. `base` is what it is where it names no type. What cannot be read becomes a
+/// `passthrough`, so that references to it are not dangling.
+fn read_transformer(
+    name: String,
+    mut fields: Fields<'_>,
+    base: Option<TransformerKind>,
+    checker: &mut Checker<'_>,
+) -> Transformer {
+    let span = fields.span();
+    let (kind, type_span) = match &base {
+        None => fields.get_with_span(&TYPE, checker),
+        Some(TransformerKind::Log { .. }) => (Some(Type::Log), span),
+        Some(TransformerKind::Deduplicate { .. }) => (Some(Type::Deduplicate), span),
+        Some(TransformerKind::DiscardAll) => (Some(Type::DiscardAll), span),
+        Some(_) => (Some(Type::Passthrough), span),
+    };
+    let (kind, section) = match kind {
+        // Which keys there may be is not known without a type.
+        None => (TransformerKind::Passthrough, None),
+        Some(Type::Vrl) => {
+            let program = read_program(&mut fields, checker);
+            (TransformerKind::Vrl { program }, Some(&VRL_SECTION))
+        }
+        Some(Type::Passthrough) => (TransformerKind::Passthrough, Some(&SECTION)),
+        Some(Type::Log) => {
+            (TransformerKind::Log { target: fields.get(&TARGET, checker) }, Some(&LOG_SECTION))
+        }
+        Some(Type::DiscardAll) => (TransformerKind::DiscardAll, Some(&SECTION)),
+        Some(Type::Deduplicate) => {
+            let capacity = fields.get(&CAPACITY, checker);
+            let key_path = fields.get(&KEY_PATH, checker);
+            (TransformerKind::Deduplicate { capacity, key_path }, Some(&DEDUPLICATE_SECTION))
+        }
+    };
+    if let Some(section) = section {
+        fields.finish(section, checker);
+    }
+    Transformer { name, span, type_span, kind }
+}
+
+/// The program of one of three keys.
+fn read_program(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Program {
+    let keys = [&TEMPLATE, &SCRIPT, &TEMPLATE_FILE];
+    let given: Vec<_> =
+        keys.iter().filter_map(|key| fields.entry(key.name).map(|entry| (*key, entry))).collect();
+    let none = Program { text: String::new(), span: fields.span(), exact: false };
+    match given.as_slice() {
+        [] => {
+            checker
+                .absent(fields.span(), format!("`template` is missing in {}", fields.title()))
+                .help("write the program as `template` or `script`, or name its file with `template_file`");
+            none
+        }
+        [(key, entry)] if key.name == TEMPLATE_FILE.name => {
+            program_file(&entry.node, checker).unwrap_or(none)
+        }
+        [(key, entry)] => match (key.read(&entry.node, checker), &entry.node.data) {
+            (Some(text), Data::Text { exact: Some(span), .. }) => Program { text, span: *span, exact: true },
+            (Some(text), _) => Program { text, span: entry.node.span, exact: false },
+            (None, _) => none,
+        },
+        [(first, before), (second, entry), ..] => {
+            checker
+                .error(entry.span, format!("`{}` and `{}` are both there", first.name, second.name))
+                .also(before.span, "the first program")
+                .help("keep one of them: a transformer has one program");
+            none
+        }
+    }
+}
+
+fn program_file(node: &Node, checker: &mut Checker<'_>) -> Option<Program> {
+    let path = TEMPLATE_FILE.read(node, checker)?;
+    let path = checker.folder.join(path);
+    match read_text(&path) {
+        Ok(text) => {
+            let file = checker.diagnostics.add_file(path.display().to_string());
+            checker.diagnostics.set_text(file, text.clone());
+            Some(Program { span: Span::new(file, 0..text.len()), text, exact: true })
+        }
+        Err(problem) => {
+            checker
+                .error(node.span, format!("cannot read `{}`: {problem}", path.display()))
+                .help("a relative path starts from the folder of the configuration file");
+            None
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! A configuration as native TOML.
+
+use std::fmt::Write as _;
+
+use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
+
+use crate::keys::{Key, Presence};
+use crate::native::{self, http, log, rule, signature, sink, source, transformer};
+use crate::shapes::quote;
+use crate::{
+    Config, Extractor, HeaderRule, Rule, Secret, Secrets, SignatureOn, SinkKind, SseSink, Transformer,
+    TransformerKind, Webhook,
+};
+
+impl Config {
+    /// The configuration as native TOML, with all keys. With [`Secrets::Shown`] it reads back as an equal one, given
+    /// the same environment; a `null` in metadata, which TOML does not have, is left out.
+    #[must_use]
+    pub fn to_toml(&self, secrets: Secrets) -> String {
+        let mut out = Printer { out: String::new(), secrets };
+        out.http(self);
+        out.log(self);
+        self.transformers.iter().for_each(|transformer| out.transformer(transformer));
+        self.sources.iter().for_each(|source| out.source(self, source));
+        self.sinks.iter().for_each(|sink| {
+            let SinkKind::Sse(sse) = &sink.kind;
+            out.sse(sink.name.as_str(), sse);
+        });
+        out.out
+    }
+}
+
+struct Printer {
+    out: String,
+    secrets: Secrets,
+}
+
+impl Printer {
+    fn header(&mut self, title: &str) {
+        let gap = if self.out.is_empty() { "" } else { "\n" };
+        let _ = writeln!(self.out, "{gap}{title}");
+    }
+
+    fn set<P: Presence>(&mut self, key: &Key<P>, value: &P::Value) {
+        if let Some(value) = key.presence.write(value) {
+            self.line(key.name, &value);
+        }
+    }
+
+    fn line(&mut self, name: &str, value: &str) {
+        let _ = writeln!(self.out, "{} = {value}", TomlKeyBuilder::new(name).as_default().to_toml_key());
+    }
+
+    fn secret(&self, secret: &Secret) -> String {
+        match self.secrets {
+            Secrets::Shown => quote(secret.expose()),
+            Secrets::Masked => quote("***"),
+        }
+    }
+
+    fn http(&mut self, config: &Config) {
+        let http = &config.http;
+        self.header(http::SECTION.title);
+        self.set(&http::HOST, &http.host);
+        self.set(&http::PORT, &http.port);
+        self.set(&http::ROOT_URL, &http.root_url);
+        self.set(&http::HEADER_TIMEOUT, &http.header_timeout);
+        self.set(&http::BODY_TIMEOUT, &http.body_timeout);
+        self.set(&http::SEND_TIMEOUT, &http.send_timeout);
+        self.set(&http::MAX_BODY, &http.max_body);
+    }
+
+    fn log(&mut self, config: &Config) {
+        self.header(log::SECTION.title);
+        self.set(&log::TYPE, &config.log.kind);
+        self.header(log::WINDOW_SECTION.title);
+        self.set(&log::EVENTS, &config.log.window.events);
+        self.set(&log::BYTES, &config.log.window.bytes);
+    }
+
+    fn transformer(&mut self, transformer: &Transformer) {
+        self.header(&native::title("transformers", &transformer.name));
+        let kind = match &transformer.kind {
+            TransformerKind::Vrl { .. } => transformer::Type::Vrl,
+            TransformerKind::Passthrough => transformer::Type::Passthrough,
+            TransformerKind::Log { .. } => transformer::Type::Log,
+            TransformerKind::DiscardAll => transformer::Type::DiscardAll,
+            TransformerKind::Deduplicate { .. } => transformer::Type::Deduplicate,
+        };
+        self.set(&transformer::TYPE, &Some(kind));
+        match &transformer.kind {
+            TransformerKind::Vrl { program } => {
+                self.line(transformer::TEMPLATE.name, &quote_program(&program.text));
+            }
+            TransformerKind::Log { target } => self.set(&transformer::TARGET, target),
+            TransformerKind::Deduplicate { capacity, key_path } => {
+                self.set(&transformer::CAPACITY, capacity);
+                self.set(&transformer::KEY_PATH, key_path);
+            }
+            TransformerKind::Passthrough | TransformerKind::DiscardAll => {}
+        }
+    }
+
+    fn source(&mut self, config: &Config, source: &crate::Source) {
+        let title = native::title("sources", source.name.as_str());
+        self.header(&title);
+        let chain = source.transformers.iter().filter_map(|index| config.transformers.get(*index));
+        self.set(
+            &transformer::TRANSFORMER_REFS,
+            &chain.map(|transformer| transformer.name.clone()).collect(),
+        );
+        if let Some(Extractor::Webhook(webhook)) = &source.extractor {
+            self.webhook(title.trim_end_matches(']'), webhook);
+        }
+    }
+
+    fn webhook(&mut self, title: &str, webhook: &Webhook) {
+        self.header(&format!("{title}.extractor]"));
+        self.set(&source::TYPE, &Some(source::Type::Webhook));
+        self.set(&source::ID, &Some(webhook.id.clone()));
+        self.set(&source::HEADERS_TO_KEEP, &webhook.headers_to_keep);
+        self.set(&source::METADATA, &webhook.metadata);
+        self.rules(&format!("{title}.extractor.{}", source::HEADERS.name), &webhook.headers);
+    }
+
+    fn sse(&mut self, name: &str, sse: &SseSink) {
+        let title = native::title("sinks", name);
+        self.header(&title);
+        self.set(&sink::TYPE, &Some(sink::Type::Sse));
+        self.set(&sink::ID, &sse.id);
+        self.set(&sink::PATH, &Some(sse.path.clone()));
+        self.set(&sink::MATCH, &sse.matches);
+        self.set(&sink::PROFILE, &sse.profile);
+        self.set(&sink::KEEP_ALIVE, &sse.keep_alive);
+        self.set(&sink::BUFFER, &sse.buffer);
+        self.set(&sink::ON_LAG, &sse.on_lag);
+        self.set(&sink::REPLAY, &sse.replay);
+        self.set(&sink::RETRY, &sse.retry);
+        self.set(&sink::MAX_CONNECTIONS, &sse.max_connections);
+        let title = title.trim_end_matches(']');
+        if let Some(cors) = &sse.cors {
+            self.header(&format!("{title}.cors]"));
+            self.set(&sink::ALLOWED_ORIGINS, &Some(cors.allowed_origins.clone()));
+        }
+        self.rules(&format!("{title}.{}", sink::HEADERS.name), &sse.headers);
+    }
+
+    /// In the array spelling, which keeps the order and allows several rules for a header.
+    fn rules(&mut self, title: &str, rules: &[HeaderRule]) {
+        for HeaderRule { header, rule, .. } in rules {
+            self.header(&format!("[{title}]]"));
+            self.set(&rule::HEADER, &Some(header.clone()));
+            let rule = self.rule(rule);
+            self.line("rule", &rule);
+        }
+    }
+
+    fn rule(&self, rule: &Rule) -> String {
+        let mut fields = Inline(Vec::new());
+        let kind = match rule {
+            Rule::Exists => rule::Type::Exists,
+            Rule::Equals { .. } => rule::Type::Equals,
+            Rule::Matches { .. } => rule::Type::Matches,
+            Rule::Secret { .. } => rule::Type::Secret,
+            Rule::Signature { .. } => rule::Type::Signature,
+        };
+        fields.set(&rule::TYPE, &Some(kind));
+        match rule {
+            Rule::Exists => {}
+            Rule::Equals { value, case_sensitive, prefix, suffix } => {
+                fields.push(rule::VALUE.name, &self.secret(value));
+                fields.set(&rule::CASE_SENSITIVE, case_sensitive);
+                fields.set(&rule::PREFIX, prefix);
+                fields.set(&rule::SUFFIX, suffix);
+            }
+            Rule::Matches { pattern } => fields.set(&rule::PATTERN, &Some(pattern.clone())),
+            Rule::Secret { variable, prefix, suffix, .. } => {
+                fields.push(rule::SECRET_VALUE.name, &quote(variable));
+                fields.set(&rule::PREFIX, prefix);
+                fields.set(&rule::SUFFIX, suffix);
+            }
+            Rule::Signature {
+                token,
+                token_env,
+                token_encoding,
+                signature_prefix,
+                signature_on,
+                signature_encoding,
+            } => {
+                match token_env {
+                    Some(variable) => fields.push(signature::TOKEN_ENV.name, &quote(variable)),
+                    None => fields.push(signature::TOKEN.name, &self.secret(token)),
+                }
+                fields.set(&signature::TOKEN_ENCODING, token_encoding);
+                fields.set(&signature::SIGNATURE_PREFIX, signature_prefix);
+                if let SignatureOn::HeadersThenBody { headers, separator } = signature_on {
+                    let mut inner = Inline(Vec::new());
+                    inner.set(&signature::HEADERS, &Some(headers.clone()));
+                    inner.set(&signature::SEPARATOR, &Some(separator.clone()));
+                    fields.push("signature_on", &format!("{{ headers_then_body = {} }}", inner.into_table()));
+                }
+                fields.set(&signature::SIGNATURE_ENCODING, signature_encoding);
+            }
+        }
+        fields.into_table()
+    }
+}
+
+/// The fields of an inline table.
+struct Inline(Vec<String>);
+
+impl Inline {
+    fn set<P: Presence>(&mut self, key: &Key<P>, value: &P::Value) {
+        if let Some(value) = key.presence.write(value) {
+            self.push(key.name, &value);
+        }
+    }
+
+    fn push(&mut self, name: &str, value: &str) {
+        self.0.push(format!("{name} = {value}"));
+    }
+
+    fn into_table(self) -> String {
+        format!("{{ {} }}", self.0.join(", "))
+    }
+}
+
+/// A program, without escapes if that can be, so that diagnostics can point into it.
+fn quote_program(text: &str) -> String {
+    if !text.contains('\n') {
+        return quote(text);
+    }
+    let builder = TomlStringBuilder::new(text);
+    builder.as_ml_literal().unwrap_or_else(|| builder.as_ml_basic()).to_toml_value()
+}

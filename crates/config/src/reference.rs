@@ -1,0 +1,69 @@
+//! The reference page of the configuration, made from the keys themselves.
+
+use std::fmt::Write as _;
+
+use crate::keys::{Fate, Section};
+use crate::native::SECTIONS;
+
+const INTRODUCTION: &str = "# Configuration
+
+<!-- Made from the keys in crates/config/src/native. To change this page, change them and run
+     UPDATE_DOCS=1 cargo test -p fanfare-config --test reference -->
+
+A configuration is one TOML file. Files of cdviz-collector are read as they are.
+`fanfare check FILE` reports every problem of a file at once, and `fanfare check --print FILE` shows what it means
+with all defaults.
+
+- A key that does not exist is refused, with the nearest one that does.
+- Durations are written as `\"30s\"`, `\"1h 30m\"` or `\"250ms\"`; a bare integer is a number of seconds.
+- Sizes are written as `\"64MiB\"`, `\"512KiB\"` or `\"1GB\"`; a bare integer is a number of bytes.
+- Relative paths start from the folder of the file.
+- An environment variable overrides any key: `FANFARE__HTTP__PORT=9090` sets `port` in `[http]`. Names are matched
+  in any case, and `_` is taken for `-` where only that exists. The value is read as TOML if it is TOML, else it is a
+  string. The environment wins over the file, and the file over the defaults.
+- Secrets are masked wherever a line of the file is shown.
+";
+
+/// The reference page, in Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut out = INTRODUCTION.to_owned();
+    for section in SECTIONS {
+        write_section(section, &mut out);
+    }
+    out
+}
+
+fn write_section(section: &Section, out: &mut String) {
+    let heading = if section.title.starts_with('[') {
+        format!("`{}`", section.title)
+    } else {
+        section.title.to_owned()
+    };
+    let _ = write!(out, "\n## {heading}\n\n{}\n", section.about);
+    if !section.example.is_empty() {
+        let _ = write!(out, "\n```toml\n{}```\n", section.example);
+    }
+    out.push_str("\n| key | type | default | |\n|---|---|---|---|\n");
+    for key in section.keys {
+        let cells = [key.kind(), key.default()].map(|cell| cell.replace('|', "\\|"));
+        let [kind, default] = &cells;
+        let _ =
+            writeln!(out, "| `{}` | {kind} | {default} | {} |", key.name(), key.doc().replace('|', "\\|"));
+    }
+    write_foreign(section, out);
+}
+
+fn write_foreign(section: &Section, out: &mut String) {
+    if section.foreign.is_empty() {
+        return;
+    }
+    out.push('\n');
+    for foreign in section.foreign {
+        let _ = match foreign.fate {
+            Fate::Later => writeln!(out, "- `{}` is not served yet by this version.", foreign.name),
+            Fate::Ignored(why) => writeln!(out, "- `{}` is ignored, with a warning: {why}.", foreign.name),
+            Fate::Refused(instead) => writeln!(out, "- `{}` is refused: {instead}.", foreign.name),
+        };
+    }
+}
