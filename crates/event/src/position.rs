@@ -17,6 +17,11 @@ impl Epoch {
         Self::is_valid(name).then(|| Self(name.into()))
     }
 
+    /// The epoch that is called by this number: 16 hexadecimal digits.
+    pub fn from_number(number: u64) -> Self {
+        Self(format!("{number:016x}").into())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -56,6 +61,14 @@ impl fmt::Display for Position {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_names_an_epoch() {
+        for number in [0, 7, u64::MAX] {
+            let epoch = Epoch::from_number(number);
+            assert_eq!(Epoch::new(epoch.as_str()), Some(epoch));
+        }
+    }
 
     #[test]
     fn reads_what_it_writes_and_nothing_else() {

@@ -1,1 +1,36 @@
-fn main() {}
+//! The binary: command line, logging, exit codes. What the commands do lives in `commands`.
+
+// A build without a source or without a sink leaves unused what only they call.
+#![cfg_attr(not(all(feature = "sink_sse", feature = "source_webhook")), allow(dead_code))]
+
+mod cli;
+mod commands;
+mod exit;
+mod http;
+mod ids;
+mod logging;
+mod problem;
+#[cfg(any(feature = "sink_sse", feature = "source_webhook"))]
+mod rules;
+mod server;
+mod sinks;
+mod sources;
+mod topology;
+mod viewer;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.verbosity);
+    let exit = match cli.command {
+        Command::Serve(arguments) => commands::serve::run(&arguments),
+        Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Completions { shell } => commands::completions::run(shell),
+    };
+    exit.into()
+}

@@ -1,0 +1,39 @@
+//! One file a command.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod serve;
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use fanfare_config::{Diagnostics, Env, Severity};
+
+/// The process's environment, read once and handed down. Variables that are not UTF-8 are not there.
+fn environment() -> Env {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Shows everything that is wrong.
+fn show(diagnostics: &Diagnostics) {
+    let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let rendered = diagnostics.render(color);
+    if !rendered.is_empty() {
+        let errors = diagnostics.count(Severity::Error);
+        let warnings = diagnostics.count(Severity::Warning);
+        let counts = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
+        // Nobody is left to tell if standard error is gone.
+        let _ = writeln!(io::stderr(), "{}\n\n{counts}", rendered.trim_end());
+    }
+}
+
+/// Writes to standard output. A reader that is gone has read enough.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

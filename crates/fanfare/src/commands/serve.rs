@@ -1,0 +1,138 @@
+//! `fanfare serve`: from a configuration to a running server.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use fanfare_config::{Config, Extractor, LogKind, SinkKind};
+use fanfare_event::Seq;
+use fanfare_log::{EventLog, MemoryLog, Retention};
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+
+use super::{environment, print, show};
+use crate::cli::ServeArguments;
+use crate::exit::Exit;
+use crate::http::{Listener, raise_descriptor_limit};
+use crate::ids::{first_seq, fresh_epoch};
+use crate::server::Server;
+use crate::topology::Topology;
+use crate::viewer;
+
+pub(crate) fn run(arguments: &ServeArguments) -> Exit {
+    let env = environment();
+    let mut loaded = match &arguments.config {
+        Some(path) => fanfare_config::load(path, &env),
+        None => fanfare_config::builtin(&env),
+    };
+    let config = &loaded.config;
+    let mut topology =
+        Topology::build(config, &config.http.root_url(config.http.port), &mut loaded.diagnostics);
+    show(&loaded.diagnostics);
+    if loaded.diagnostics.has_errors() {
+        return Exit::Configuration;
+    }
+    let is_builtin = arguments.config.is_none();
+    raise_descriptor_limit();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(%error, "the threads cannot be started");
+            return Exit::Failed;
+        }
+    };
+    runtime.block_on(async {
+        let (host, port) = (&config.http.host, config.http.port);
+        let listener = match Listener::bind(host, port).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                error!(%host, port, %error, "cannot listen here");
+                return Exit::Address;
+            }
+        };
+        let bound = listener.address().port();
+        if bound != port {
+            // The port was open until now, and events that do not say where they come from name it.
+            topology = Topology::build(config, &config.http.root_url(bound), &mut loaded.diagnostics);
+        }
+        if is_builtin {
+            topology.add_pages(&viewer::PAGES);
+        }
+        let server = match Server::new(listener, config, topology).await {
+            Ok(server) => server,
+            Err(error) => {
+                error!(%error, "cannot start");
+                return Exit::Failed;
+            }
+        };
+        let stop = match stop_signal() {
+            Ok(stop) => stop,
+            Err(error) => {
+                error!(%error, "signals cannot be received");
+                return Exit::Failed;
+            }
+        };
+        print(&welcome(config, &format!("http://{}", server.address()), is_builtin));
+        server.run(stop).await
+    })
+}
+
+/// The log that a configuration asks for.
+pub(crate) fn open_log(log: &fanfare_config::Log) -> Arc<dyn EventLog> {
+    match log.kind {
+        LogKind::Memory => {
+            let retention = Retention { events: log.window.events, bytes: log.window.bytes };
+            let first = Seq::new(first_seq(Timestamp::now())).unwrap_or(Seq::FIRST);
+            Arc::new(MemoryLog::new(fresh_epoch(), first, retention))
+        }
+    }
+}
+
+/// SIGTERM and Ctrl-C. A second one ends the process at once.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        info!(signal = name, "asked to stop");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            let _ = writeln!(io::stderr(), "asked again: stopping at once");
+            std::process::exit(130);
+        });
+    })
+}
+
+/// What a person at the terminal sees first: the addresses, and what to try.
+fn welcome(config: &Config, address: &str, is_builtin: bool) -> String {
+    let mut text = format!("listening on {address}\n");
+    // Writing to a string cannot fail.
+    let mut line = |what: &str, path: &str| {
+        let _ = writeln!(text, "  {what:<8} {address}{path}");
+    };
+    for source in &config.sources {
+        if let Some(Extractor::Webhook(webhook)) = &source.extractor {
+            line("webhook", &webhook.path);
+        }
+    }
+    for sink in &config.sinks {
+        let SinkKind::Sse(sse) = &sink.kind;
+        line("stream", &sse.path);
+    }
+    if is_builtin {
+        line("viewer", "/");
+        let _ = write!(
+            text,
+            "\nTry it:\n  curl -X POST {address}/webhook/events -H 'content-type: application/json' \
+             -d '{{\"type\":\"hello\",\"message\":\"world\"}}'\n"
+        );
+    }
+    text
+}

@@ -1,0 +1,134 @@
+//! One connection: which HTTP it speaks, its deadlines, and its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tracing::debug;
+
+use super::body::Body;
+use super::socket::Socket;
+
+/// Bytes of a request's head, and of what is read ahead. A longer head is answered 431.
+const MAX_HEAD: u32 = 32 * 1024;
+
+/// Header fields of a request. More are answered 431.
+const MAX_HEADERS: usize = 100;
+
+/// Streams that one HTTP/2 connection may have open at once.
+const MAX_HTTP2_STREAMS: u32 = 256;
+
+/// What an HTTP/2 client begins with (RFC 9113, 3.4), as far as no request of HTTP/1.1 begins so.
+const HTTP2_PREFACE: &[u8; 3] = b"PRI";
+
+/// How long to wait between looks at a first packet that is shorter than that.
+const PREFACE_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long connections may take at each thing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    /// To send a request's head, and to begin with it.
+    pub(crate) header: Duration,
+    /// To take what is written.
+    pub(crate) send: Duration,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    stalled: Arc<AtomicBool>,
+}
+
+impl Peer {
+    /// Whether the connection ended because the peer took nothing for too long.
+    #[cfg(feature = "sink_sse")]
+    pub(crate) fn has_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
+    }
+}
+
+/// Serves one connection to its end. When `stop` becomes true, it ends after the requests that are under way.
+pub(crate) async fn serve<S, F>(
+    stream: TcpStream,
+    address: SocketAddr,
+    deadlines: Deadlines,
+    stop: watch::Receiver<bool>,
+    service: S,
+) where
+    S: Fn(Peer, Request<Incoming>) -> F,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let Ok(is_http2) = tokio::time::timeout(deadlines.header, speaks_http2(&stream)).await else {
+        debug!(peer = %address, "closed: nothing came");
+        return;
+    };
+    let peer = Peer { address, stalled: Arc::new(AtomicBool::new(false)) };
+    let Ok(socket) = Socket::new(stream, deadlines.send, Arc::clone(&peer.stalled)) else { return };
+    let io = TokioIo::new(socket);
+    let handled = peer.clone();
+    let service = service_fn(move |request| {
+        let response = service(handled.clone(), request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let ended = if is_http2 {
+        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_HTTP2_STREAMS)
+            .max_header_list_size(MAX_HEAD)
+            .keep_alive_interval(deadlines.send / 2)
+            .keep_alive_timeout(deadlines.send);
+        drive(builder.serve_connection(io, service), stop).await
+    } else {
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(deadlines.header)
+            .max_buf_size(MAX_HEAD as usize)
+            .max_headers(MAX_HEADERS);
+        drive(builder.serve_connection(io, service), stop).await
+    };
+    if let Err(error) = ended {
+        debug!(peer = %peer.address, stalled = peer.stalled.load(Ordering::Relaxed), %error, "connection ended");
+    }
+}
+
+/// Drives a connection to its end, and from `stop` on to an early one.
+async fn drive<C: GracefulConnection>(
+    connection: C,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), C::Error> {
+    let mut connection = pin!(connection);
+    let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = stopped => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
+}
+
+/// Looks at what comes first, without taking it. An HTTP/1.1 server that waits for more here would wait for ever
+/// with a client that sends nothing; the caller bounds it.
+async fn speaks_http2(stream: &TcpStream) -> bool {
+    let mut first = [0; HTTP2_PREFACE.len()];
+    loop {
+        match stream.peek(&mut first).await {
+            Ok(0) | Err(_) => return false,
+            Ok(length) if first[..length] != HTTP2_PREFACE[..length] => return false,
+            Ok(length) if length == first.len() => return true,
+            Ok(_) => tokio::time::sleep(PREFACE_PAUSE).await,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Listening, and the process's limit of connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tracing::{debug, warn};
+
+/// Connections that the kernel completes before they are accepted. After a restart all clients come back at once;
+/// the kernel caps this at `net.core.somaxconn`.
+const BACKLOG: u32 = 4096;
+
+/// How long accepting rests when no connection can be had, because all file descriptors are in use say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: tokio::net::TcpListener,
+    address: SocketAddr,
+    /// Whether the latest accept failed, so that one failure is one log line.
+    failing: bool,
+}
+
+impl Listener {
+    /// Listens on the first address of `host` that can be had. Port 0 is any free port.
+    pub(crate) async fn bind(host: &str, port: u16) -> io::Result<Self> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in lookup_host((host, port)).await? {
+            match Self::bind_address(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn bind_address(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let socket = socket.listen(BACKLOG)?;
+        Ok(Self { address: socket.local_addr()?, socket, failing: false })
+    }
+
+    /// The address that is listened on.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next connection.
+    pub(crate) async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.socket.accept().await {
+                Ok(accepted) => {
+                    self.failing = false;
+                    return accepted;
+                }
+                Err(error) if is_of_one_connection(&error) => {
+                    debug!(%error, "a connection ended before it was accepted");
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut self.failing, true) {
+                        warn!(%error, "no connection can be accepted; trying again (is the limit of open files too low?)");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+/// Raises the process's limit of open files as far as it may itself: each stream takes one.
+pub(crate) fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) }
+    });
+    if let Err(error) = raised {
+        warn!(%error, "the limit of open files cannot be raised");
+    }
+}

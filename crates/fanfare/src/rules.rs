@@ -1,0 +1,57 @@
+//! Header rules, from how the configuration has them to how they are checked.
+
+use fanfare_auth::HeaderRules;
+use fanfare_config::{Diagnostics, HeaderRule};
+
+/// The rules, compiled. The configuration has checked each, so that what is refused here is a fault of ours; it is
+/// told all the same, because a rule that is left out lets everyone in.
+pub(crate) fn build(rules: &[HeaderRule], diagnostics: &mut Diagnostics) -> HeaderRules {
+    let given = rules.iter().map(|rule| (rule.header.clone(), auth_rule(&rule.rule)));
+    HeaderRules::new(given).unwrap_or_else(|error| {
+        if let Some(rule) = rules.get(error.index) {
+            diagnostics.error(rule.span, error.to_string());
+        }
+        HeaderRules::default()
+    })
+}
+
+fn auth_rule(rule: &fanfare_config::Rule) -> fanfare_auth::Rule {
+    use fanfare_auth::Rule as Auth;
+    use fanfare_config::Rule as Config;
+    match rule.clone() {
+        Config::Exists => Auth::Exists,
+        Config::Equals { value, case_sensitive, prefix, suffix } => {
+            Auth::Equals { value: value.into(), case_sensitive, prefix, suffix }
+        }
+        Config::Matches { pattern } => Auth::Matches { pattern },
+        Config::Secret { variable: _, value, prefix, suffix } => {
+            Auth::Secret { value: value.into(), prefix, suffix }
+        }
+        Config::Signature {
+            token,
+            token_env: _,
+            token_encoding,
+            signature_prefix,
+            signature_on,
+            signature_encoding,
+        } => Auth::Signature {
+            token: token.into(),
+            token_encoding: token_encoding.map(encoding),
+            signature_prefix,
+            signature_on: match signature_on {
+                fanfare_config::SignatureOn::Body => fanfare_auth::SignatureOn::Body,
+                fanfare_config::SignatureOn::HeadersThenBody { headers, separator } => {
+                    fanfare_auth::SignatureOn::HeadersThenBody { headers, separator }
+                }
+            },
+            signature_encoding: encoding(signature_encoding),
+        },
+    }
+}
+
+fn encoding(encoding: fanfare_config::Encoding) -> fanfare_auth::Encoding {
+    match encoding {
+        fanfare_config::Encoding::Hex => fanfare_auth::Encoding::Hex,
+        fanfare_config::Encoding::Base64 => fanfare_auth::Encoding::Base64,
+    }
+}

@@ -1,0 +1,132 @@
+//! The running server: accepts connections, hands requests to the topology, and stops in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_config::Config;
+#[cfg(feature = "sink_sse")]
+use fanfare_stream::CloseReason;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use crate::exit::Exit;
+use crate::http::body::Body;
+use crate::http::{Deadlines, Listener, Peer};
+use crate::problem::Problem;
+#[cfg(feature = "sink_sse")]
+use crate::sinks::sse::Hub;
+#[cfg(feature = "source_webhook")]
+use crate::sources::Publisher;
+use crate::topology::{Endpoint, Topology};
+
+/// How long requests that are under way may take to finish once the server stops. Supervisors commonly kill after ten
+/// seconds (Docker) to thirty (Kubernetes).
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// A server whose socket listens, and which serves nobody yet.
+pub(crate) struct Server {
+    listener: Listener,
+    deadlines: Deadlines,
+    service: Arc<Service>,
+}
+
+/// What requests are answered with.
+struct Service {
+    topology: Topology,
+    #[cfg(feature = "source_webhook")]
+    publisher: Publisher,
+    #[cfg(feature = "sink_sse")]
+    hub: Arc<Hub>,
+}
+
+impl Server {
+    pub(crate) async fn new(
+        listener: Listener,
+        config: &Config,
+        topology: Topology,
+    ) -> Result<Self, fanfare_log::LogError> {
+        #[cfg(any(feature = "sink_sse", feature = "source_webhook"))]
+        let log = crate::commands::serve::open_log(&config.log);
+        #[cfg(feature = "sink_sse")]
+        let hub = {
+            let limits = fanfare_stream::WindowLimits {
+                events: config.log.window.events,
+                bytes: config.log.window.bytes,
+            };
+            Arc::new(Hub::new(Arc::clone(&log), limits, topology.profiles.clone()).await?)
+        };
+        let service = Service {
+            #[cfg(feature = "source_webhook")]
+            publisher: Publisher::new(log, topology.sinks.clone()),
+            topology,
+            #[cfg(feature = "sink_sse")]
+            hub,
+        };
+        let deadlines = Deadlines { header: config.http.header_timeout, send: config.http.send_timeout };
+        Ok(Self { listener, deadlines, service: Arc::new(service) })
+    }
+
+    /// Serves until `stop` is done.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> Exit {
+        let Self { mut listener, deadlines, service } = self;
+        let (stopping, stopped) = watch::channel(false);
+        let mut connections = JoinSet::new();
+        let mut stop = std::pin::pin!(stop);
+        #[cfg(feature = "sink_sse")]
+        let mut feeding = {
+            let hub = Arc::clone(&service.hub);
+            tokio::spawn(async move { hub.follow().await })
+        };
+        #[cfg(not(feature = "sink_sse"))]
+        let mut feeding = std::future::pending::<()>();
+        let exit = loop {
+            tokio::select! {
+                (stream, address) = listener.accept() => {
+                    let service = Arc::clone(&service);
+                    let answer = move |peer, request| answer(Arc::clone(&service), peer, request);
+                    connections.spawn(crate::http::serve(stream, address, deadlines, stopped.clone(), answer));
+                }
+                // Reaped as they end, so that what they held is free.
+                Some(_) = connections.join_next() => {}
+                () = &mut stop => break Exit::Done,
+                ended = &mut feeding => {
+                    warn!(?ended, "delivery ended; stopping");
+                    break Exit::Failed;
+                }
+            }
+        };
+        drop(listener);
+        info!(connections = connections.len(), "stopping: finishing what is under way");
+        stopping.send_replace(true);
+        #[cfg(feature = "sink_sse")]
+        service.hub.end(CloseReason::Shutdown);
+        let finished =
+            tokio::time::timeout(STOP_WITHIN, async { while connections.join_next().await.is_some() {} });
+        if finished.await.is_err() {
+            warn!(connections = connections.len(), "stopped before these had finished");
+        }
+        exit
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+}
+
+async fn answer(service: Arc<Service>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
+    match service.topology.endpoint(request.uri().path()) {
+        None => {
+            debug!(peer = %peer.address, path = request.uri().path(), "nothing is served here");
+            Problem::not_found().into_response()
+        }
+        #[cfg(feature = "source_webhook")]
+        Some(Endpoint::Webhook(webhook)) => webhook.handle(&service.publisher, &peer, request).await,
+        #[cfg(feature = "sink_sse")]
+        Some(Endpoint::Stream(stream)) => stream.handle(&service.hub, &peer, &request).await,
+        Some(Endpoint::Page(page)) => page.answer(request.method()),
+    }
+}

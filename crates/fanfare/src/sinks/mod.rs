@@ -1,0 +1,4 @@
+//! Sinks as endpoints.
+
+#[cfg(feature = "sink_sse")]
+pub(crate) mod sse;

@@ -1,0 +1,207 @@
+//! `GET /sse/{id}`: who may listen, from where, and the head of the stream. The stream itself lives in `stream`, what
+//! all streams share in `hub`.
+
+mod hub;
+mod start;
+mod stream;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use fanfare_auth::{HeaderRules, RefusedKind};
+use fanfare_event::{Position, SinkName};
+use fanfare_stream::{OnLag, SessionOptions, Subscription};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use rand::Rng as _;
+use tracing::{debug, info, warn};
+
+use crate::http::body::{Body, empty};
+use crate::http::cors::Cors;
+use crate::http::{HeaderMapView, Peer};
+use crate::problem::Problem;
+
+pub(crate) use hub::Hub;
+use start::Requested;
+use stream::Stream;
+
+/// How long a client that found the server full is told to wait, at least. With the jitter, twice that at most.
+const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// A stream at its path.
+#[derive(Debug)]
+pub(crate) struct StreamEndpoint {
+    name: SinkName,
+    subscription: Subscription,
+    rules: HeaderRules,
+    cors: Option<Cors>,
+    keep_alive: Duration,
+    buffer: u64,
+    on_lag: OnLag,
+    replay: bool,
+    retry: Duration,
+    max_connections: usize,
+    /// Streams that are open now.
+    open: Arc<AtomicUsize>,
+}
+
+/// A connection's share of what its sink allows, given back when it ends.
+#[derive(Debug)]
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(open: &Arc<AtomicUsize>, max: usize) -> Option<Self> {
+        // Taken first and given back, so that two at once cannot both get the last place.
+        let place = Self(Arc::clone(open));
+        (open.fetch_add(1, Ordering::Relaxed) < max).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl StreamEndpoint {
+    /// The endpoint of a sink whose rules are built.
+    pub(crate) fn new(name: &SinkName, settings: &fanfare_config::SseSink, rules: HeaderRules) -> Self {
+        let cors = settings.cors.as_ref().map(|cors| Cors::new(&cors.allowed_origins, rules.header_names()));
+        Self {
+            name: name.clone(),
+            subscription: Subscription {
+                sink: name.clone(),
+                types: settings.matches.clone(),
+                profile: settings.profile,
+            },
+            rules,
+            cors,
+            keep_alive: settings.keep_alive,
+            buffer: settings.buffer as u64,
+            on_lag: match settings.on_lag {
+                fanfare_config::OnLag::CatchUp => OnLag::CatchUp,
+                fanfare_config::OnLag::Notice => OnLag::Notice,
+                fanfare_config::OnLag::Disconnect => OnLag::Disconnect,
+            },
+            replay: settings.replay,
+            retry: settings.retry,
+            max_connections: settings.max_connections,
+            open: Arc::default(),
+        }
+    }
+
+    pub(crate) async fn handle(
+        &self,
+        hub: &Arc<Hub>,
+        peer: &Peer,
+        request: &Request<Incoming>,
+    ) -> Response<Body> {
+        if let Some(cors) = self.cors.as_ref().filter(|_| Cors::is_preflight(request)) {
+            return cors.preflight(request);
+        }
+        let mut response = match self.check(request) {
+            Ok(()) => self.open(hub, peer, request).await,
+            Err(problem) => {
+                info!(sink = %self.name, peer = %peer.address, status = problem.status().as_u16(), %problem, "stream refused");
+                problem.into_response()
+            }
+        };
+        if let Some(cors) = &self.cors {
+            cors.apply(request.headers().get(header::ORIGIN), response.headers_mut());
+        }
+        response
+    }
+
+    fn check(&self, request: &Request<Incoming>) -> Result<(), Problem> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let allow = if self.cors.is_some() { "GET, HEAD, OPTIONS" } else { "GET, HEAD" };
+            return Err(Problem::method_not_allowed(allow));
+        }
+        self.rules.check(&HeaderMapView(request.headers()), b"").map_err(|refused| {
+            let status = match refused.kind {
+                RefusedKind::Missing => StatusCode::UNAUTHORIZED,
+                RefusedKind::Wrong => StatusCode::FORBIDDEN,
+            };
+            let detail = refused.to_string();
+            Problem::new(status, detail).with("header", refused.header).with("rule", refused.rule)
+        })
+    }
+
+    async fn open(&self, hub: &Arc<Hub>, peer: &Peer, request: &Request<Incoming>) -> Response<Body> {
+        let requested = if self.replay { Requested::read(request) } else { Requested::Nothing };
+        let start = match start::resolve(hub.log(), &requested).await {
+            Ok(start) => start,
+            // A browser takes an error status for final; an empty stream it comes back from.
+            Err(error) => {
+                warn!(sink = %self.name, peer = %peer.address, %error, "stream put off");
+                return put_off(request);
+            }
+        };
+        let head = stream_head(&Position { epoch: hub.log().epoch().clone(), after: start.after });
+        if request.method() == Method::HEAD {
+            return with_head(empty(), head);
+        }
+        let Some(place) = Place::take(&self.open, self.max_connections) else {
+            warn!(sink = %self.name, peer = %peer.address, max_connections = self.max_connections, "stream put off: the sink is full");
+            return put_off(request);
+        };
+        let options = SessionOptions {
+            epoch: hub.log().epoch().clone(),
+            profile: self.subscription.profile,
+            keep_alive: self.keep_alive,
+            buffer: self.buffer,
+            on_lag: self.on_lag,
+            retry: reconnects_by_itself(request).then(|| jittered(self.retry)),
+        };
+        debug!(sink = %self.name, peer = %peer.address, ?requested, ?start, "stream starts");
+        let stream = Stream::open(hub, self.subscription.clone(), start, options, peer.clone(), place);
+        with_head(stream.into_body(), head)
+    }
+}
+
+/// Whether the client is a browser's `EventSource` (or asks to be treated as one): it cannot read headers, and keeps
+/// its position by the ids that it sees.
+fn reconnects_by_itself(request: &Request<Incoming>) -> bool {
+    request.headers().contains_key("sec-fetch-mode")
+        || start::query(request).any(|(name, value)| name == "prime" && value == "1")
+}
+
+fn stream_head(position: &Position) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    // `no-transform` keeps compressing proxies from buffering; the last is nginx's own.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    if let Ok(position) = HeaderValue::from_str(&position.to_string()) {
+        headers.insert(LAST_EVENT_ID, position);
+    }
+    headers
+}
+
+fn with_head(body: Body, headers: HeaderMap) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// A stream that ends at once and asks to come back later.
+fn put_off(request: &Request<Incoming>) -> Response<Body> {
+    let body = if request.method() == Method::HEAD {
+        empty()
+    } else {
+        stream::ending(fanfare_stream::frame::retry(jittered(RETRY_WHEN_FULL)))
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    response
+}
+
+/// Between once and twice as long, so that clients that were cut off together do not come back together.
+fn jittered(delay: Duration) -> Duration {
+    delay.mul_f64(rand::rng().random_range(1.0..2.0))
+}

@@ -1,0 +1,154 @@
+//! One stream: drives its session, and says in the log when it opened and why it ended.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fanfare_stream::{CloseReason, GroupId, Moment, Session, SessionOptions, Start, Step, Subscription};
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use tokio::sync::watch;
+use tracing::info;
+
+use super::Place;
+use super::hub::Hub;
+use crate::http::Peer;
+use crate::http::body::{Body, Ended};
+
+/// A stream while it is open. Dropped by the connection when that ends, whoever ended it.
+pub(super) struct Stream {
+    hub: Arc<Hub>,
+    subscription: Subscription,
+    session: Session,
+    /// Frames that the session has decided on and the connection has not taken yet.
+    out: VecDeque<Bytes>,
+    woken: watch::Receiver<()>,
+    ending: watch::Receiver<Option<CloseReason>>,
+    /// Why the server ends it; what is in `out` still goes out.
+    closing: Option<CloseReason>,
+    opened: Moment,
+    frames: u64,
+    peer: Peer,
+    _place: Place,
+}
+
+impl Stream {
+    pub(super) fn open(
+        hub: &Arc<Hub>,
+        subscription: Subscription,
+        start: Start,
+        options: SessionOptions,
+        peer: Peer,
+        place: Place,
+    ) -> Self {
+        let (group, woken): (GroupId, _) = hub.join(subscription.clone());
+        let opened = hub.now();
+        let session = Session::new(group, start, options, opened);
+        info!(sink = %subscription.sink, peer = %peer.address, position = %session.position(), "stream opened");
+        Self {
+            subscription,
+            session,
+            out: VecDeque::new(),
+            woken,
+            ending: hub.ending(),
+            closing: None,
+            opened,
+            frames: 0,
+            peer,
+            _place: place,
+            hub: Arc::clone(hub),
+        }
+    }
+
+    pub(super) fn into_body(self) -> Body {
+        let frames = stream::unfold(self, |mut stream| async move {
+            let frame = stream.next().await;
+            Some((frame, stream))
+        });
+        StreamBody::new(frames).boxed_unsync()
+    }
+
+    async fn next(&mut self) -> Result<Frame<Bytes>, Ended> {
+        loop {
+            if let Some(frame) = self.out.pop_front() {
+                self.frames += 1;
+                return Ok(Frame::data(frame));
+            }
+            if self.closing.is_some() {
+                return Err(flushed().await);
+            }
+            self.turn().await;
+        }
+    }
+
+    /// Asks the session what to do, and does it.
+    async fn turn(&mut self) {
+        // Both are marked as seen before the look, so that what changes behind it wakes the wait.
+        self.woken.borrow_and_update();
+        let ending = *self.ending.borrow_and_update();
+        if let Some(reason) = ending {
+            return self.close(reason);
+        }
+        let now = self.hub.now();
+        let Self { hub, session, out, .. } = self;
+        match hub.look(|fanout| session.poll(now, fanout, out)) {
+            Step::Write => {}
+            Step::Close(reason) => self.close(reason),
+            Step::Read { from } => match self.hub.read(from).await {
+                Ok(page) => self.session.page(self.hub.now(), &page, &self.subscription),
+                Err(_) => self.session.log_failed(self.hub.now()),
+            },
+            Step::Wait { until } => {
+                let patience = until.saturating_sub(now);
+                tokio::select! {
+                    _ = self.woken.changed() => {}
+                    _ = self.ending.changed() => {}
+                    () = tokio::time::sleep(patience) => {}
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        self.closing = Some(reason);
+        self.out.extend(self.session.farewell());
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.hub.leave(self.session.group());
+        let reason = self.closing.unwrap_or_else(|| {
+            if self.peer.has_stalled() { CloseReason::Stalled } else { CloseReason::ClientGone }
+        });
+        let seconds = self.hub.now().saturating_sub(self.opened).as_secs_f64();
+        info!(
+            sink = %self.subscription.sink,
+            peer = %self.peer.address,
+            %reason,
+            seconds = format_args!("{seconds:.3}"),
+            frames = self.frames,
+            position = %self.session.position(),
+            "stream ended"
+        );
+    }
+}
+
+/// A stream of these bytes that the server ends.
+pub(super) fn ending(last: Bytes) -> Body {
+    let frames = stream::unfold(Some(last), |last| async move {
+        match last {
+            Some(last) => Some((Ok(Frame::data(last)), None)),
+            None => Some((Err(flushed().await), None)),
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// hyper drops what it has not flushed when a body fails. It flushes when a body is not ready, so the body is not
+/// ready once before it fails.
+async fn flushed() -> Ended {
+    tokio::task::yield_now().await;
+    Ended
+}

@@ -1,0 +1,63 @@
+//! From finished events to the log: where each goes, what its publisher calls it, and one append.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use fanfare_event::SinkName;
+use fanfare_log::{AppendError, Appended, Batch, DedupeKey, EventLog, NewEvent};
+use fanfare_source::{Delivery, Intake};
+
+/// Appends what sources deliver.
+#[derive(Clone)]
+pub(crate) struct Publisher {
+    log: Arc<dyn EventLog>,
+    /// Without routes, every event goes to every sink.
+    sinks: Arc<BTreeSet<SinkName>>,
+}
+
+/// What became of one event of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Published {
+    pub(crate) id: String,
+    pub(crate) appended: Appended,
+}
+
+impl Publisher {
+    pub(crate) fn new(log: Arc<dyn EventLog>, sinks: BTreeSet<SinkName>) -> Self {
+        Self { log, sinks: Arc::new(sinks) }
+    }
+
+    /// Appends a delivery as one record. `key` is what its publisher calls the delivery as a whole. Transformers
+    /// remember it only if the log has all of it.
+    pub(crate) async fn publish(
+        &self,
+        intake: &Intake,
+        mut delivery: Delivery,
+        key: Option<&str>,
+    ) -> Result<Vec<Published>, AppendError> {
+        let source = intake.name();
+        let mut ids = Vec::with_capacity(delivery.events.len());
+        let mut events = Vec::with_capacity(delivery.events.len());
+        for (index, finished) in std::mem::take(&mut delivery.events).into_iter().enumerate() {
+            let mut event = finished.event;
+            event.deliver_to_everyone(&self.sinks);
+            let mut dedupe = Vec::new();
+            if finished.named {
+                dedupe.push(DedupeKey::event(source, &event.id));
+            }
+            if let Some(key) = key {
+                dedupe.push(DedupeKey::delivery(source, key, index));
+            }
+            ids.push(event.id.to_string());
+            events.push(NewEvent { event: Arc::new(event), dedupe });
+        }
+        let appended = self.log.append(Batch { events, position: None }).await;
+        let published = ids
+            .into_iter()
+            .zip(appended)
+            .map(|(id, appended)| appended.map(|appended| Published { id, appended }))
+            .collect::<Result<Vec<_>, _>>()?;
+        delivery.commit();
+        Ok(published)
+    }
+}

@@ -1,0 +1,169 @@
+//! What is served at which path: built once from a configuration, then immutable and looked up per request. Routes
+//! are data, not calls that build a router.
+
+use std::collections::{BTreeSet, HashMap};
+
+use fanfare_config::{Config, Diagnostics, Extractor, SinkKind, TransformerKind};
+#[cfg(feature = "sink_sse")]
+use fanfare_event::Profile;
+use fanfare_event::SinkName;
+use fanfare_transform::{BuildError, Spec};
+
+use crate::viewer::Page;
+
+/// Endpoints by path, and what events are sent to.
+#[derive(Debug, Default)]
+pub(crate) struct Topology {
+    endpoints: HashMap<String, Endpoint>,
+    /// All sinks; without routes, every event goes to each.
+    pub(crate) sinks: BTreeSet<SinkName>,
+    #[cfg(feature = "sink_sse")]
+    pub(crate) profiles: HashMap<SinkName, Profile>,
+}
+
+/// What answers at a path.
+#[derive(Debug)]
+pub(crate) enum Endpoint {
+    #[cfg(feature = "source_webhook")]
+    Webhook(crate::sources::webhook::WebhookEndpoint),
+    #[cfg(feature = "sink_sse")]
+    Stream(crate::sinks::sse::StreamEndpoint),
+    Page(&'static Page),
+}
+
+impl Topology {
+    /// Builds what a configuration asks for. What is wrong with it goes to the diagnostics: programs that do not
+    /// compile, and what this build was made without.
+    pub(crate) fn build(config: &Config, root_url: &str, diagnostics: &mut Diagnostics) -> Self {
+        let mut topology = Self::default();
+        check_transformers(config, diagnostics);
+        for source in &config.sources {
+            if let Some(Extractor::Webhook(webhook)) = &source.extractor {
+                topology.add_webhook(config, source, webhook, root_url, diagnostics);
+            }
+        }
+        for sink in &config.sinks {
+            let SinkKind::Sse(sse) = &sink.kind;
+            topology.sinks.insert(sink.name.clone());
+            topology.add_stream(&sink.name, sse, diagnostics);
+        }
+        topology
+    }
+
+    /// Serves pages at their paths.
+    pub(crate) fn add_pages(&mut self, pages: &'static [Page]) {
+        self.endpoints.extend(pages.iter().map(|page| (page.path.to_owned(), Endpoint::Page(page))));
+    }
+
+    pub(crate) fn endpoint(&self, path: &str) -> Option<&Endpoint> {
+        self.endpoints.get(path)
+    }
+
+    #[cfg(feature = "source_webhook")]
+    fn add_webhook(
+        &mut self,
+        config: &Config,
+        source: &fanfare_config::Source,
+        webhook: &fanfare_config::Webhook,
+        root_url: &str,
+        diagnostics: &mut Diagnostics,
+    ) {
+        use crate::sources::webhook::WebhookEndpoint;
+
+        // What `check_transformers` has refused is left out here; nothing starts on it.
+        let chain = fanfare_transform::Chain::new(source.transformers.iter().filter_map(|index| {
+            let transformer = config.transformers.get(*index)?;
+            Some((transformer.name.clone(), fanfare_transform::build(spec(&transformer.kind)).ok()?))
+        }));
+        let rules = crate::rules::build(&webhook.headers, diagnostics);
+        let endpoint = WebhookEndpoint::new(&source.name, webhook, &config.http, root_url, chain, rules);
+        self.endpoints.insert(webhook.path.clone(), Endpoint::Webhook(endpoint));
+    }
+
+    #[cfg(not(feature = "source_webhook"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    fn add_webhook(
+        &mut self,
+        _: &Config,
+        _: &fanfare_config::Source,
+        webhook: &fanfare_config::Webhook,
+        _: &str,
+        diagnostics: &mut Diagnostics,
+    ) {
+        left_out(diagnostics, webhook.type_span, "a webhook source", "source_webhook");
+    }
+
+    #[cfg(feature = "sink_sse")]
+    fn add_stream(&mut self, name: &SinkName, sse: &fanfare_config::SseSink, diagnostics: &mut Diagnostics) {
+        use crate::sinks::sse::StreamEndpoint;
+
+        let rules = crate::rules::build(&sse.headers, diagnostics);
+        self.profiles.insert(name.clone(), sse.profile);
+        self.endpoints.insert(sse.path.clone(), Endpoint::Stream(StreamEndpoint::new(name, sse, rules)));
+    }
+
+    #[cfg(not(feature = "sink_sse"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    fn add_stream(&mut self, _: &SinkName, sse: &fanfare_config::SseSink, diagnostics: &mut Diagnostics) {
+        left_out(diagnostics, sse.type_span, "an `sse` sink", "sink_sse");
+    }
+}
+
+/// Compiles every transformer once, also those that nobody refers to, and says what is wrong with each.
+fn check_transformers(config: &Config, diagnostics: &mut Diagnostics) {
+    for transformer in &config.transformers {
+        match fanfare_transform::build(spec(&transformer.kind)) {
+            Ok(_) => {}
+            Err(BuildError::LeftOut { feature }) => {
+                left_out(diagnostics, transformer.type_span, "this transformer", feature);
+            }
+            Err(BuildError::KeyPath { problem }) => {
+                diagnostics
+                    .error(transformer.span, format!("`key_path` of `{}` {problem}", transformer.name));
+            }
+            Err(BuildError::Program(problems)) => {
+                for problem in problems {
+                    report(transformer, problem, diagnostics);
+                }
+            }
+        }
+    }
+}
+
+/// Points into the program where the file shows it as it is.
+fn report(
+    transformer: &fanfare_config::Transformer,
+    problem: fanfare_transform::ProgramProblem,
+    diagnostics: &mut Diagnostics,
+) {
+    let TransformerKind::Vrl { program } = &transformer.kind else { return };
+    let span = match problem.range {
+        Some(range) if program.exact => program.span.part(range.start, range.end),
+        _ => program.span,
+    };
+    let diagnostic =
+        diagnostics.error(span, format!("transformer `{}`: {}", transformer.name, problem.message));
+    for note in problem.notes {
+        diagnostic.help(note);
+    }
+}
+
+fn left_out(diagnostics: &mut Diagnostics, span: fanfare_config::Span, what: &str, feature: &str) {
+    diagnostics
+        .error(span, format!("{what} needs the feature `{feature}`, which this build was made without"))
+        .help(format!(
+            "build with `cargo build --features {feature}`; `fanfare --version` lists what is there"
+        ));
+}
+
+fn spec(kind: &TransformerKind) -> Spec<'_> {
+    match kind {
+        TransformerKind::Vrl { program } => Spec::Vrl { program: &program.text },
+        TransformerKind::Passthrough => Spec::Passthrough,
+        TransformerKind::Log { target } => Spec::Log { target },
+        TransformerKind::DiscardAll => Spec::DiscardAll,
+        TransformerKind::Deduplicate { capacity, key_path } => {
+            Spec::Deduplicate { capacity: *capacity, key_path }
+        }
+    }
+}
