@@ -82,6 +82,11 @@ impl<'t> Fields<'t> {
         self.span
     }
 
+    /// Whether there is an entry of this name, which is not asked for by this.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.table.get(name).is_some()
+    }
+
     /// The entry of this name, without asking what it is.
     pub(crate) fn entry(&mut self, name: &str) -> Option<&'t Entry> {
         let index = self.table.entries.iter().position(|entry| entry.name == name)?;

@@ -18,6 +18,8 @@ pub(crate) enum FileError {
     Forbidden,
     #[error("it is a folder")]
     Folder,
+    #[error("it is no regular file")]
+    NotRegular,
     #[error("it is larger than 1 MiB")]
     TooLarge,
     #[error("{0}")]
@@ -27,7 +29,13 @@ pub(crate) enum FileError {
     NotUtf8(Secret),
 }
 
-/// The text of a file.
+/// The text of a regular file: a device or a pipe that a configuration names might never end, or never begin.
+pub(crate) fn read_regular(path: &Path) -> Result<String, FileError> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_file() || kind.is_dir() { read_text(path) } else { Err(FileError::NotRegular) }
+}
+
+/// The text of a file, which may be a pipe.
 pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
     let mut bytes = Vec::new();
     let file = File::open(path)?;

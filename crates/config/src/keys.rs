@@ -197,6 +197,8 @@ impl<P: Presence> Describe for Key<P> {
 pub(crate) struct Section {
     /// The heading, as it stands in a file: `[http]`.
     pub(crate) title: &'static str,
+    /// The type that a table must be of to have these keys, where there are several.
+    pub(crate) variant: Option<&'static str>,
     /// Markdown.
     pub(crate) about: &'static str,
     /// A whole configuration that loads; empty where another section's shows this one too.

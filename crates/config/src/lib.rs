@@ -118,3 +118,10 @@ fn unreadable(path: &Path, error: &FileError) -> Loaded {
     diagnostics.error(Span::new(file, at), format!("cannot read the configuration: {error}"));
     Loaded { config: Config::default(), diagnostics }
 }
+
+impl Default for Config {
+    /// What an empty file means: all defaults, nothing that comes in or goes out.
+    fn default() -> Self {
+        parse(Path::new(""), "", &Env::default()).config
+    }
+}

@@ -5,35 +5,44 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use toml_parser::Source;
+use toml_parser::lexer::TokenKind;
+
 use crate::keys::Exposure;
 use crate::native::words::is_variable_name;
-use crate::native::{SECTIONS, rule};
+use crate::native::{SECTIONS, rule, signature};
 use crate::tree::{Data, Node, Table};
 
-/// Keys whose values anyone may see.
-static SHOWN: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
-    let keys = || SECTIONS.iter().flat_map(|section| section.keys);
-    let shown = keys().filter(|key| key.exposure() == Exposure::Shown).map(|key| key.name());
-    let hidden: BTreeSet<_> =
-        keys().filter(|key| key.exposure() != Exposure::Shown).map(|key| key.name()).collect();
-    shown.filter(|name| !hidden.contains(name)).collect()
-});
+/// What is known of keys and words, from the sections.
+struct Known {
+    /// Keys whose values anyone may see.
+    shown: BTreeSet<&'static str>,
+    /// Keys whose values are secrets.
+    secret: BTreeSet<&'static str>,
+    /// The words that this program knows, which therefore are no secrets.
+    words: BTreeSet<&'static str>,
+}
 
-/// The words that this program knows, which therefore are no secrets.
-static WORDS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let keys = || SECTIONS.iter().flat_map(|section| section.keys);
-    let foreign = SECTIONS.iter().flat_map(|section| section.foreign).map(|foreign| foreign.name);
+    let names = |exposure| keys().filter(move |key| key.exposure() == exposure).map(|key| key.name());
+    let foreign = || SECTIONS.iter().flat_map(|section| section.foreign).map(|foreign| foreign.name);
+    let secret: BTreeSet<_> = names(Exposure::Masked).collect();
+    let hidden: BTreeSet<_> = names(Exposure::VariableName).chain(secret.iter().copied()).collect();
+    let shown = names(Exposure::Shown).chain(foreign()).filter(|name| !hidden.contains(name));
     let words = keys().flat_map(|key| key.words()).chain(keys().map(|key| key.name()));
-    words.chain(foreign).chain(["true", "false"]).collect()
+    Known { shown: shown.collect(), words: words.chain(foreign()).chain(["true", "false"]).collect(), secret }
 });
 
-/// Masks the text of a document that could be read: all that stands under a key that is not known to be harmless.
+/// Masks the text of a document that could be read: all that stands under a key that is not known to be harmless, and
+/// all comments.
 pub(crate) fn document(text: &str, document: &Table) -> String {
     let mut hidden = Vec::new();
     collect(document, &mut hidden);
-    let mut masked = Masked::new(text);
-    hidden.into_iter().for_each(|range| masked.hide(range));
-    masked.into_text()
+    // A value that was commented out is still a secret.
+    let comments = Source::new(text).lex().filter(|token| token.kind() == TokenKind::Comment);
+    hidden.extend(comments.map(|token| token.span().start() + 1..token.span().end()));
+    hide(text, hidden)
 }
 
 /// Masks the text `NAME=VALUE` of an environment variable whose value begins at `start`. `key` is the last one of
@@ -41,14 +50,11 @@ pub(crate) fn document(text: &str, document: &Table) -> String {
 pub(crate) fn variable(text: &str, start: usize, key: &str, node: &Node) -> String {
     let mut hidden = Vec::new();
     collect_node(key, &|_| None, node, &mut hidden);
-    let mut masked = Masked::new(text);
     // What may have been meant as a table, and was broken off, is not harmless under any key.
-    let meant_as_table = matches!(&node.data, Data::Text { text, .. } if text.starts_with(['{', '[']));
-    if meant_as_table {
-        masked.hide(start..text.len());
+    if matches!(&node.data, Data::Text { text, .. } if text.starts_with(['{', '['])) {
+        hidden.push(start..text.len());
     }
-    hidden.into_iter().for_each(|range| masked.hide(range));
-    masked.into_text()
+    hide(text, hidden)
 }
 
 fn collect(table: &Table, hidden: &mut Vec<Range<usize>>) {
@@ -73,68 +79,67 @@ fn collect_node<'t>(
         Data::Table(table) => collect(table, hidden),
         Data::List(items) => items.iter().for_each(|item| collect_node(key, sibling, item, hidden)),
         Data::Broken => hidden.push(node.span.range()),
-        _ if SHOWN.contains(key) => {}
+        _ if KNOWN.shown.contains(key) => {}
         Data::Text { text, .. } => {
-            let names_variable =
-                key == "token_env" || (key == rule::VALUE.name && sibling(rule::TYPE.name) == Some("secret"));
+            let names_variable = key == signature::TOKEN_ENV.name
+                || (key == rule::SECRET_VALUE.name && sibling(rule::TYPE.name) == Some("secret"));
             if !(names_variable && is_variable_name(text)) {
                 hidden.push(node.span.range());
             }
         }
-        // Numbers and flags are kept readable unless a secret was asked for.
-        _ if WORDS.contains(key) => hidden.push(node.span.range()),
+        // Nobody mistakes a number or a flag for a secret, unless under its key.
+        _ if KNOWN.secret.contains(key) => hidden.push(node.span.range()),
         _ => {}
     }
 }
 
-/// Masks a text that could not be read. Shown are: words that this program knows; what stands before the first
-/// `=` of a line; and a value directly behind a key whose values anyone may see.
+/// Masks a text that could not be read, line by line. Shown are: the words that this program knows; the path in the
+/// header of a table; the first word of a line, if an `=` comes somewhere behind it; and a value directly behind the
+/// `=` of a key whose values anyone may see.
 pub(crate) fn broken(text: &str) -> String {
-    let mut masked = Masked::new(text);
+    let mut hidden = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
-        broken_line(line, start, &mut masked);
+        broken_line(line, start, &mut hidden);
         start += line.len();
     }
-    masked.into_text()
+    hide(text, hidden)
 }
 
-fn broken_line(line: &str, start: usize, masked: &mut Masked<'_>) {
-    let comment = line.trim_start().starts_with('#');
-    let mut rest = line;
-    // The name before an `=`, if nothing but white space came since.
+fn broken_line(line: &str, start: usize, hidden: &mut Vec<Range<usize>>) {
+    let content = line.trim_start();
+    let mut is_header = content.starts_with('[');
+    let mut is_first = !is_header && !content.starts_with('#') && line.contains('=');
+    // The key that the last `=` came behind; `assigned` while nothing came behind the `=`.
     let mut key = "";
-    let mut is_value_next = false;
-    let mut is_key_next = !comment && line.contains('=');
+    let mut assigned = false;
+    let mut rest = content;
     while let Some(first) = rest.chars().next() {
         let at = start + line.len() - rest.len();
-        let token = token(rest);
-        let (head, tail) = rest.split_at(token);
+        let (token, tail) = rest.split_at(token(rest));
         rest = tail;
-        let shown_value = is_value_next && SHOWN.contains(key);
-        match first {
-            '"' | '\'' => {
-                let name = head.trim_matches(['"', '\'']);
-                if !(shown_value || WORDS.contains(name)) {
-                    masked.hide(at..at + head.len());
-                }
-                (key, is_value_next, is_key_next) = ("", false, false);
+        if first.is_whitespace() {
+            is_header = false;
+            continue;
+        }
+        let is_text = matches!(first, '"' | '\'');
+        if is_text || is_word(first) {
+            let name = token.trim_matches(['"', '\'']);
+            let is_known = KNOWN.words.contains(name);
+            let is_value = assigned && KNOWN.shown.contains(key);
+            if !(is_known || is_value || (!is_text && (is_header || is_first))) {
+                hidden.push(at..at + token.len());
             }
-            '=' => is_value_next = !key.is_empty(),
-            c if is_word(c) => {
-                if !(shown_value || is_key_next || WORDS.contains(head)) {
-                    masked.hide(at..at + head.len());
-                }
-                is_key_next = false;
-                (key, is_value_next) = if WORDS.contains(head) { (head, false) } else { ("", false) };
-            }
-            c if c.is_whitespace() => {}
-            _ => {
-                // A table's header shows its path.
-                is_key_next = !comment && matches!(first, '[' | '.') && is_key_next;
-                (key, is_value_next) = ("", false);
+            key = if is_known && !is_text { name } else { "" };
+            assigned = false;
+        } else {
+            is_header &= matches!(first, '[' | '.');
+            assigned = first == '=' && !key.is_empty();
+            if !assigned {
+                key = "";
             }
         }
+        is_first = false;
     }
 }
 
@@ -157,45 +162,26 @@ fn is_word(c: char) -> bool {
     !c.is_whitespace() && !"\"'=[]{},#.".contains(c)
 }
 
-struct Masked<'t> {
-    text: &'t str,
-    hidden: Vec<Range<usize>>,
-}
-
-impl<'t> Masked<'t> {
-    fn new(text: &'t str) -> Self {
-        Self { text, hidden: Vec::new() }
-    }
-
-    /// Hides a range, but for the quotes around it.
-    fn hide(&mut self, range: Range<usize>) {
-        self.hidden.push(range);
-    }
-
-    /// The text with `*` for each byte that is hidden, so that offsets stay what they are. Line breaks stay too.
-    fn into_text(mut self) -> String {
-        self.hidden.sort_by_key(|range| range.start);
-        let mut out = String::with_capacity(self.text.len());
-        let mut done = 0;
-        for range in self.hidden {
-            let start = range.start.max(done);
-            let Some(hidden) = self.text.get(start..range.end) else { continue };
-            out.push_str(self.text.get(done..start).unwrap_or_default());
-            let inner = hidden.trim_start_matches(['"', '\'']);
-            let opening = hidden.len() - inner.len();
-            let inner = inner.trim_end_matches(['"', '\'']);
-            out.push_str(hidden.get(..opening).unwrap_or_default());
-            for c in inner.chars() {
-                if matches!(c, '\n' | '\r') {
-                    out.push(c);
-                } else {
-                    (0..c.len_utf8()).for_each(|_| out.push('*'));
-                }
+/// The text with `*` for each byte of the ranges, so that offsets stay what they are. Quotes around a range and line
+/// breaks in it stay too.
+fn hide(text: &str, mut ranges: Vec<Range<usize>>) -> String {
+    ranges.sort_by_key(|range| range.start);
+    let mut out = String::with_capacity(text.len());
+    for range in ranges {
+        let start = range.start.max(out.len());
+        let Some(hidden) = text.get(start..range.end) else { continue };
+        out.push_str(text.get(out.len()..start).unwrap_or_default());
+        let quotes = ['"', '\''];
+        let opening = hidden.len() - hidden.trim_start_matches(quotes).len();
+        let closing = hidden.trim_end_matches(quotes).len().max(opening);
+        for (at, c) in hidden.char_indices() {
+            if at < opening || at >= closing || matches!(c, '\n' | '\r') {
+                out.push(c);
+            } else {
+                out.extend(std::iter::repeat_n('*', c.len_utf8()));
             }
-            out.push_str(hidden.get(opening + inner.len()..).unwrap_or_default());
-            done = range.end;
         }
-        out.push_str(self.text.get(done..).unwrap_or_default());
-        out
     }
+    out.push_str(text.get(out.len()..).unwrap_or_default());
+    out
 }

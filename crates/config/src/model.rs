@@ -7,7 +7,7 @@ use fanfare_event::{Object, Profile, SinkName, SourceName, TypePatterns};
 use crate::{Secret, Span};
 
 /// What runs. Disabled sources and sinks are checked (their problems are warnings) and are not in it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The listener.
     pub http: Http,
@@ -326,25 +326,5 @@ impl Http {
             _ => self.host.clone(),
         };
         format!("http://{host}:{bound_port}")
-    }
-}
-
-impl Default for Http {
-    fn default() -> Self {
-        Self {
-            host: "0.0.0.0".to_owned(),
-            port: 8080,
-            root_url: None,
-            header_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(30),
-            send_timeout: Duration::from_mins(1),
-            max_body: 4 << 20,
-        }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { kind: LogKind::Memory, window: Window { events: 10_000, bytes: 64 << 20 } }
     }
 }

@@ -15,10 +15,10 @@ pub(crate) mod words;
 use toml_writer::{ToTomlKey as _, TomlKeyBuilder};
 
 use crate::checker::{Checker, Fields};
-use crate::keys::{Foreign, Key, Optional, Section};
+use crate::keys::{Foreign, Key, Optional, Presence, Section};
 use crate::shapes::Nested;
-use crate::tree::{Entry, Table};
-use crate::{Config, Http, Log, Span};
+use crate::tree::Table;
+use crate::{Config, Span};
 
 use transformer::{TRANSFORMER_REFS, Transformers};
 
@@ -41,6 +41,7 @@ tables! {
 
 pub(crate) static ROOT_SECTION: Section = Section {
     title: "The file",
+    variant: None,
     about: "All of these may be missing.",
     example: "",
     keys: &[&HTTP, &LOG, &SOURCES, &TRANSFORMERS, &SINKS, &PIPELINE],
@@ -54,6 +55,7 @@ pub(crate) static ROOT_SECTION: Section = Section {
 
 pub(crate) static PIPELINE_SECTION: Section = Section {
     title: "[pipeline]",
+    variant: None,
     about: "What is done for all sources: the chain here comes behind a source's own.",
     example: "[pipeline]\ntransformer_refs = [\"deduplicate_on_context_id\"]\n",
     keys: &[&TRANSFORMER_REFS],
@@ -66,26 +68,18 @@ pub(crate) static PIPELINE_SECTION: Section = Section {
 /// Reads a whole document. `start` is the place of what is missing at the top.
 pub(crate) fn read(document: &Table, start: Span, checker: &mut Checker<'_>) -> Config {
     let mut fields = Fields::new("the configuration", start, document);
-    let http = fields.entry(HTTP.name).and_then(|entry| sub(entry, checker));
-    let http = http.map_or_else(Http::default, |fields| http::read(fields, checker));
-    let log = fields.entry(LOG.name).and_then(|entry| sub(entry, checker));
-    let log = log.map_or_else(Log::default, |fields| log::read(fields, checker));
-    let pipeline = fields.entry(PIPELINE.name).and_then(|entry| sub(entry, checker));
-    let after = pipeline.map(|mut fields| {
-        let refs = source::refs(&mut fields, checker);
-        fields.finish(&PIPELINE_SECTION, checker);
-        refs
-    });
-    let mut blocks = |key: &Key<_>, checker: &mut Checker<'_>| {
-        fields.entry(key.name).and_then(|entry| checker.table(key.name, &entry.node))
-    };
+    let http = http::read(sub(&mut fields, &HTTP, checker), checker);
+    let log = log::read(sub(&mut fields, &LOG, checker), checker);
+    let mut pipeline = sub(&mut fields, &PIPELINE, checker);
+    let after = source::refs(&mut pipeline, checker);
+    pipeline.finish(&PIPELINE_SECTION, checker);
     let mut transformers = Transformers::default();
-    if let Some(table) = blocks(&TRANSFORMERS, checker) {
+    if let Some(table) = blocks(&mut fields, &TRANSFORMERS, checker) {
         transformers = Transformers::read(table, checker);
     }
-    let sources = blocks(&SOURCES, checker)
-        .map(|table| source::read_all(table, &after.unwrap_or_default(), &mut transformers, checker));
-    let sinks = blocks(&SINKS, checker).map(|table| sink::read_all(table, checker));
+    let sources = blocks(&mut fields, &SOURCES, checker)
+        .map(|table| source::read_all(table, &after, &mut transformers, checker));
+    let sinks = blocks(&mut fields, &SINKS, checker).map(|table| sink::read_all(table, checker));
     fields.finish(&ROOT_SECTION, checker);
     Config {
         http,
@@ -96,9 +90,23 @@ pub(crate) fn read(document: &Table, start: Span, checker: &mut Checker<'_>) -> 
     }
 }
 
-fn sub<'t>(entry: &'t Entry, checker: &mut Checker<'_>) -> Option<Fields<'t>> {
-    let table = checker.table(&entry.name, &entry.node)?;
-    Some(Fields::new(format!("[{}]", entry.name), entry.span, table))
+/// The keys of a table at the top; where there is none, all of them have their defaults.
+fn sub<'t, P: Presence>(fields: &mut Fields<'t>, key: &Key<P>, checker: &mut Checker<'_>) -> Fields<'t> {
+    static EMPTY: Table = Table { entries: Vec::new() };
+    let title = format!("[{}]", key.name);
+    match fields.entry(key.name) {
+        Some(entry) => Fields::new(title, entry.span, checker.table(key.name, &entry.node).unwrap_or(&EMPTY)),
+        None => Fields::new(title, fields.span(), &EMPTY),
+    }
+}
+
+/// A table of blocks with names.
+fn blocks<'t, P: Presence>(
+    fields: &mut Fields<'t>,
+    key: &Key<P>,
+    checker: &mut Checker<'_>,
+) -> Option<&'t Table> {
+    fields.entry(key.name).and_then(|entry| checker.table(key.name, &entry.node))
 }
 
 /// The header of a block: `[sinks.NAME]`.

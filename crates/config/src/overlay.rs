@@ -65,7 +65,7 @@ fn set(table: &mut Table, keys: &[(&str, Span)], node: Node, diagnostics: &mut D
             let message = format!("`{}` is {}, so nothing can be set in it", entry.name, entry.node.kind());
             diagnostics
                 .error(*span, message)
-                .also(entry.node.span, "it is set")
+                .also(entry.node.span, "it is set here")
                 .help(format!("set `{}` as a whole", entry.name));
         }
     }

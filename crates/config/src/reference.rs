@@ -35,21 +35,17 @@ pub fn reference() -> String {
 }
 
 fn write_section(section: &Section, out: &mut String) {
-    let heading = if section.title.starts_with('[') {
-        format!("`{}`", section.title)
-    } else {
-        section.title.to_owned()
-    };
-    let _ = write!(out, "\n## {heading}\n\n{}\n", section.about);
+    let heading = section.title;
+    let heading = if heading.starts_with('[') { format!("`{heading}`") } else { heading.to_owned() };
+    let variant = section.variant.map(|variant| format!(" of type `{variant}`")).unwrap_or_default();
+    let _ = write!(out, "\n## {heading}{variant}\n\n{}\n", section.about);
     if !section.example.is_empty() {
         let _ = write!(out, "\n```toml\n{}```\n", section.example);
     }
     out.push_str("\n| key | type | default | |\n|---|---|---|---|\n");
-    for key in section.keys {
-        let cells = [key.kind(), key.default()].map(|cell| cell.replace('|', "\\|"));
-        let [kind, default] = &cells;
-        let _ =
-            writeln!(out, "| `{}` | {kind} | {default} | {} |", key.name(), key.doc().replace('|', "\\|"));
+    for key in section.keys.iter().filter(|key| section.variant.is_none() || key.name() != "type") {
+        let cells = [&key.kind(), &key.default(), key.doc()].map(|cell| cell.replace('|', "\\|"));
+        let _ = writeln!(out, "| `{}` | {} |", key.name(), cells.join(" | "));
     }
     write_foreign(section, out);
 }

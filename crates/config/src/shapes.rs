@@ -253,6 +253,8 @@ impl Read for Text {
 pub(crate) struct Items<R> {
     pub(crate) kind: &'static str,
     pub(crate) item: R,
+    /// Where an empty array is an error, what to do about it.
+    pub(crate) if_empty: Option<&'static str>,
 }
 
 impl<R: Read> Read for Items<R> {
@@ -260,7 +262,13 @@ impl<R: Read> Read for Items<R> {
 
     fn read(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<Vec<R::Value>> {
         let items = items(key, node, self.kind, checker)?;
-        Some(items.iter().filter_map(|item| self.item.read(key, item, checker)).collect())
+        if let ([], Some(instead)) = (items, self.if_empty) {
+            checker.error(node.span, format!("`{key}` must not be empty")).help(instead);
+            return None;
+        }
+        let items = (0..).zip(items);
+        let read = |(index, item): (usize, &Node)| self.item.read(&format!("{key}[{index}]"), item, checker);
+        Some(items.filter_map(read).collect())
     }
 
     fn kind(&self) -> Cow<'static, str> {

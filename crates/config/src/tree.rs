@@ -99,7 +99,11 @@ pub(crate) fn parse_document(text: &str, file: u32) -> (Table, Vec<SyntaxError>)
     let table = if hopeless { Table::default() } else { source.table(document.get_ref()) };
     let broken = source.broken;
     let mut told_until = None;
+    let mut headers = RepeatedHeaders::default();
     errors.retain(|error| {
+        if headers.explain(error, text) {
+            return false;
+        }
         let told = told_until.is_some_and(|end| error.range.start <= end);
         let value_end = broken.iter().filter(|value| touch(value, &error.range)).map(|value| value.end).max();
         let line_end = text.get(error.range.start..).and_then(|rest| rest.find('\n'));
@@ -114,6 +118,30 @@ pub(crate) fn parse_document(text: &str, file: u32) -> (Table, Vec<SyntaxError>)
 pub(crate) fn parse_value(value: &str, file: u32, offset: usize) -> Option<Node> {
     let parsed = DeValue::parse(value).ok()?;
     Some(Source { text: value, file, offset, errors: &[], broken: Vec::new() }.node(&parsed))
+}
+
+/// The keys of a table whose header is there twice are there twice too, which need not be said.
+#[derive(Default)]
+struct RepeatedHeaders {
+    last: Option<usize>,
+}
+
+impl RepeatedHeaders {
+    /// Whether an error follows from a repeated header before it.
+    fn explain(&mut self, error: &SyntaxError, text: &str) -> bool {
+        let start = error.range.start;
+        let line = text.get(..start).map_or(0, |before| before.rfind('\n').map_or(0, |newline| newline + 1));
+        let is_header = text.get(line..).is_some_and(|line| line.trim_start().starts_with('['));
+        if error.message != "duplicate key" {
+            return false;
+        }
+        if is_header {
+            self.last = Some(start);
+            return false;
+        }
+        let between = self.last.and_then(|last| text.get(last..start));
+        between.is_some_and(|between| !between.lines().skip(1).any(|line| line.trim_start().starts_with('[')))
+    }
 }
 
 fn syntax_error(error: &Error, text: &str) -> SyntaxError {

@@ -1,6 +1,9 @@
 //! A golden file for every diagnostic: `diagnostics/NAME.toml` is read, and what is said about it must be
 //! `diagnostics/NAME.txt`. `UPDATE_GOLDEN=1 cargo test -p fanfare-config --test diagnostics` writes them anew.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +60,10 @@ fn a_file_that_is_too_large() {
 
 #[test]
 fn too_many_problems_are_counted() {
-    let text: String = (0..1000).map(|n| format!("unknown_{n} = 1\n")).collect();
+    let mut text = String::new();
+    for n in 0..1000 {
+        writeln!(text, "unknown_{n} = 1").unwrap();
+    }
     let diagnostics = fanfare_config::parse(Path::new("many.toml"), &text, &Env::default()).diagnostics;
     let rendered = diagnostics.render(false);
     assert!(rendered.ends_with("error: there are 800 problems more\n"), "{rendered}");

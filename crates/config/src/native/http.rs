@@ -41,7 +41,7 @@ pub(crate) const HEADER_TIMEOUT: Key<Or<Time>> = Key {
 
 pub(crate) const BODY_TIMEOUT: Key<Or<Time>> = Key {
     name: "body_timeout",
-    doc: "How long a client may take to send the body of a request. Then it is answered 408.",
+    doc: "How long a client may take to send the body of a request. Then the request is refused.",
     presence: Or(DEADLINE, || Duration::from_secs(30)),
 };
 
@@ -59,6 +59,7 @@ pub(crate) const MAX_BODY: Key<Or<Bytes>> = Key {
 
 pub(crate) static SECTION: Section = Section {
     title: "[http]",
+    variant: None,
     about: "The HTTP listener of webhooks and streams.",
     example: "[http]\nhost = \"0.0.0.0\"\nport = 8080\nroot_url = \"https://events.example.com\"\n",
     keys: &[&HOST, &PORT, &ROOT_URL, &HEADER_TIMEOUT, &BODY_TIMEOUT, &SEND_TIMEOUT, &MAX_BODY],

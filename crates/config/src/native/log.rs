@@ -21,6 +21,7 @@ const WINDOW: Key<Optional<Nested>> = Key {
 
 pub(crate) static SECTION: Section = Section {
     title: "[log]",
+    variant: None,
     about: "Where events are kept. What a stream shows has been in the log before.",
     example: "[log]\ntype = \"memory\"\nwindow = { events = 50000, bytes = \"256MiB\" }\n",
     keys: &[&TYPE, &WINDOW],
@@ -36,11 +37,12 @@ pub(crate) const EVENTS: Key<Or<Count<usize>>> = Key {
 pub(crate) const BYTES: Key<Or<Bytes>> = Key {
     name: "bytes",
     doc: "How many bytes of events.",
-    presence: Or(Bytes { min: 1 << 10, max: 1 << 40 }, || 64 << 20),
+    presence: Or(Bytes { min: 1 << 10, max: 1 << 36 }, || 64 << 20),
 };
 
 pub(crate) static WINDOW_SECTION: Section = Section {
     title: "[log.window]",
+    variant: None,
     about: "The newest events; whichever limit is met first holds.",
     example: "",
     keys: &[&EVENTS, &BYTES],
@@ -49,14 +51,12 @@ pub(crate) static WINDOW_SECTION: Section = Section {
 
 pub(super) fn read(mut fields: Fields<'_>, checker: &mut Checker<'_>) -> Log {
     let kind = fields.get(&TYPE, checker);
-    let mut log = Log { kind, ..Log::default() };
-    if let Some(entry) = fields.entry(WINDOW.name)
-        && let Some(table) = checker.table(WINDOW.name, &entry.node)
-    {
-        let mut window = Fields::new(WINDOW_SECTION.title, entry.span, table);
-        log.window = Window { events: window.get(&EVENTS, checker), bytes: window.get(&BYTES, checker) };
-        window.finish(&WINDOW_SECTION, checker);
-    }
+    let mut window = super::sub(&mut fields, &WINDOW, checker);
     fields.finish(&SECTION, checker);
+    let log = Log {
+        kind,
+        window: Window { events: window.get(&EVENTS, checker), bytes: window.get(&BYTES, checker) },
+    };
+    window.finish(&WINDOW_SECTION, checker);
     log
 }

@@ -26,7 +26,7 @@ impl Read for Metadata {
     }
 
     fn write(&self, value: &Object) -> Option<String> {
-        write_object(value)
+        Some(write_object(value))
     }
 }
 
@@ -37,7 +37,7 @@ fn object(key: &str, table: &Table, checker: &mut Checker<'_>) -> Object {
 
 fn json(key: &str, node: &Node, checker: &mut Checker<'_>) -> Value {
     match &node.data {
-        Data::Text { text, .. } => Value::from(text.as_str()),
+        Data::Text { text, .. } | Data::Datetime(text) => Value::from(text.as_str()),
         Data::Integer(Some(number)) => Value::from(*number),
         Data::Float(number) => Number::from_f64(*number).map_or_else(
             || {
@@ -51,19 +51,18 @@ fn json(key: &str, node: &Node, checker: &mut Checker<'_>) -> Value {
             Value::Null
         }
         Data::Bool(value) => Value::from(*value),
-        Data::Datetime(text) => Value::from(text.as_str()),
         Data::List(items) => items.iter().map(|item| json(key, item, checker)).collect(),
         Data::Table(table) => Value::Object(object(key, table, checker)),
         Data::Broken => Value::Null,
     }
 }
 
-fn write_object(object: &Object) -> Option<String> {
+fn write_object(object: &Object) -> String {
     let members = object.iter().filter_map(|(key, value)| {
         Some(format!("{} = {}", TomlKeyBuilder::new(key).as_default().to_toml_key(), write_json(value)?))
     });
     let members: Vec<_> = members.collect();
-    if members.is_empty() { Some("{}".to_owned()) } else { Some(format!("{{ {} }}", members.join(", "))) }
+    if members.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", members.join(", ")) }
 }
 
 /// A value as TOML, which has no `null`: it is left out.
@@ -77,7 +76,7 @@ fn write_json(value: &Value) -> Option<String> {
             let items: Vec<_> = items.iter().filter_map(write_json).collect();
             Some(format!("[{}]", items.join(", ")))
         }
-        Value::Object(object) => write_object(object),
+        Value::Object(object) => Some(write_object(object)),
     }
 }
 

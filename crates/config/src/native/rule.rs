@@ -72,11 +72,18 @@ const ABOUT: &str = "`[sinks.NAME.headers]` and `[sources.NAME.extractor.headers
                      values of one header must all pass. Each key is the name of a header, in any case, and its value \
                      a table with the `type` of the rule and the keys of that type. `exists` has none.";
 
-pub(crate) static SECTION: Section =
-    Section { title: "Header rules", about: ABOUT, example: MAP_EXAMPLE, keys: &[&TYPE], foreign: &[] };
+pub(crate) static SECTION: Section = Section {
+    title: "Header rules",
+    variant: None,
+    about: ABOUT,
+    example: MAP_EXAMPLE,
+    keys: &[&TYPE],
+    foreign: &[],
+};
 
 pub(crate) static ARRAY_SECTION: Section = Section {
     title: "Header rules as an array",
+    variant: None,
     about: "`[[sinks.NAME.headers]]` and `[[sources.NAME.extractor.headers]]` say the same, and allow several rules \
             for one header.",
     example: ARRAY_EXAMPLE,
@@ -103,7 +110,8 @@ pub(crate) const SUFFIX: Key<Or<Text>> =
     Key { name: "suffix", doc: "What comes after the value.", presence: Or(ANY_TEXT, String::new) };
 
 pub(crate) static EQUALS_SECTION: Section = Section {
-    title: "A rule of type = \"equals\"",
+    title: "Header rules",
+    variant: Some("equals"),
     about: "The header is `prefix`, `value`, `suffix`.",
     example: "",
     keys: &[&TYPE, &VALUE, &CASE_SENSITIVE, &PREFIX, &SUFFIX],
@@ -118,7 +126,8 @@ pub(crate) const PATTERN: Key<Required<Text>> = Key {
 };
 
 pub(crate) static MATCHES_SECTION: Section = Section {
-    title: "A rule of type = \"matches\"",
+    title: "Header rules",
+    variant: Some("matches"),
     about: "The header matches a regular expression.",
     example: "",
     keys: &[&TYPE, &PATTERN],
@@ -132,7 +141,8 @@ pub(crate) const SECRET_VALUE: Key<Required<Variable>> = Key {
 };
 
 pub(crate) static SECRET_SECTION: Section = Section {
-    title: "A rule of type = \"secret\"",
+    title: "Header rules",
+    variant: Some("secret"),
     about: "The header is `prefix`, the value of an environment variable, `suffix`. It is compared in constant time.",
     example: "",
     keys: &[&TYPE, &SECRET_VALUE, &PREFIX, &SUFFIX],
@@ -158,7 +168,11 @@ pub(super) fn read_all(
             rules.collect()
         }
         Data::List(items) => {
-            items.iter().filter_map(|item| read_item(key, item, on_stream, checker)).collect()
+            let items = (0..).zip(items);
+            let read = |(index, item): (usize, &Node)| {
+                read_item(&format!("{key}[{index}]"), item, on_stream, checker)
+            };
+            items.filter_map(read).collect()
         }
         _ => {
             checker.wrong_type(key, node, "a table, or an array of tables");
@@ -170,7 +184,7 @@ pub(super) fn read_all(
 /// `header = "…"`, `rule = { … }`.
 fn read_item(key: &str, item: &Node, on_stream: bool, checker: &mut Checker<'_>) -> Option<HeaderRule> {
     let table = checker.table(key, item)?;
-    let mut fields = Fields::new(format!("an item of `{key}`"), item.span, table);
+    let mut fields = Fields::new(format!("`{key}`"), item.span, table);
     let (header, span) = fields.get_with_span(&HEADER, checker);
     fields.get(&RULE, checker);
     let rule = fields.entry(RULE.name);

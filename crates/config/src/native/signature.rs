@@ -57,7 +57,8 @@ pub(crate) const SIGNATURE_ENCODING: Key<Or<Choice<Encoding>>> = Key {
 };
 
 pub(crate) static SECTION: Section = Section {
-    title: "A rule of type = \"signature\"",
+    title: "Header rules",
+    variant: Some("signature"),
     about: "The header is an HMAC-SHA256 of the request, made with a token that both sides know. It is compared in \
             constant time.",
     example: "[sources.github.extractor]\ntype = \"webhook\"\nid = \"github\"\n\n\
@@ -81,6 +82,7 @@ pub(crate) const HEADERS: Key<Required<Items<Text>>> = Key {
     presence: Required(Items {
         kind: "an array of names of headers",
         item: Text { kind: "the name of a header", check: check_header_name },
+        if_empty: Some("write `signature_on = \"body\"` for the body alone"),
     }),
 };
 
@@ -92,6 +94,7 @@ pub(crate) const SEPARATOR: Key<Required<Text>> = Key {
 
 pub(crate) static HEADERS_THEN_BODY_SECTION: Section = Section {
     title: "signature_on.headers_then_body",
+    variant: None,
     about: "The value of each header and the separator, then the body.",
     example: "[sources.signed.extractor]\ntype = \"webhook\"\nid = \"signed\"\n\n\
               [sources.signed.extractor.headers.\"X-Signature\"]\n\
@@ -193,12 +196,6 @@ fn read_signature_on(entry: &Entry, header: &str, checker: &mut Checker<'_>) -> 
     let separator = fields.get(&SEPARATOR, checker);
     fields.finish(&HEADERS_THEN_BODY_SECTION, checker);
     let (headers, separator) = (headers?, separator?);
-    if headers.is_empty() {
-        checker
-            .error(span, "`headers` must name a header")
-            .help("write `signature_on = \"body\"` for the body alone");
-        return None;
-    }
     if headers.iter().any(|name| name.eq_ignore_ascii_case(header)) {
         checker
             .error(span, "a signature cannot be made over its own header")
@@ -214,5 +211,11 @@ const HEADERS_THEN_BODY: Key<Required<Nested>> = Key {
     presence: Required(Nested("a table")),
 };
 
-static ON_SECTION: Section =
-    Section { title: "signature_on", about: "", example: "", keys: &[&HEADERS_THEN_BODY], foreign: &[] };
+static ON_SECTION: Section = Section {
+    title: "signature_on",
+    variant: None,
+    about: "",
+    example: "",
+    keys: &[&HEADERS_THEN_BODY],
+    foreign: &[],
+};

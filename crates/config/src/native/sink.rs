@@ -132,6 +132,7 @@ const CORS: Key<Optional<Nested>> = Key {
 
 pub(crate) static SSE_SECTION: Section = Section {
     title: "[sinks.NAME]",
+    variant: None,
     about: "A stream of Server-Sent Events, which shows what all sources bring in.",
     example: "[sinks.builds]\ntype = \"sse\"\nid = \"builds\"\nmatch = [\"dev.cdevents.build.*\"]\nkeep_alive = \"15s\"\n",
     keys: &[
@@ -170,11 +171,13 @@ pub(crate) const ALLOWED_ORIGINS: Key<Required<Items<Text>>> = Key {
     presence: Required(Items {
         kind: "an array of origins",
         item: Text { kind: "an origin, as in \"https://app.example.com\"", check: check_origin },
+        if_empty: Some("leave `cors` out to allow none"),
     }),
 };
 
 pub(crate) static CORS_SECTION: Section = Section {
     title: "[sinks.NAME.cors]",
+    variant: None,
     about: "Which pages of other origins may read the stream (CORS). Without it no preflight is answered.",
     example: "[sinks.events]\ntype = \"sse\"\nid = \"events\"\n\n[sinks.events.cors]\nallowed_origins = [\"https://app.example.com\"]\n",
     keys: &[&ALLOWED_ORIGINS],
@@ -239,13 +242,9 @@ fn read(entry: &Entry, mut fields: Fields<'_>, checker: &mut Checker<'_>) -> Opt
 fn read_cors(entry: &Entry, checker: &mut Checker<'_>) -> Option<Cors> {
     let table = checker.table(CORS.name, &entry.node)?;
     let mut fields = Fields::new("`cors`", entry.span, table);
-    let (allowed_origins, span) = fields.get_with_span(&ALLOWED_ORIGINS, checker);
+    let allowed_origins = fields.get(&ALLOWED_ORIGINS, checker);
     fields.finish(&CORS_SECTION, checker);
-    let allowed_origins = allowed_origins?;
-    if allowed_origins.is_empty() {
-        checker.error(span, "`allowed_origins` must name an origin").help("leave `cors` out to allow none");
-    }
-    Some(Cors { allowed_origins })
+    Some(Cors { allowed_origins: allowed_origins? })
 }
 
 fn report_shared_paths(sinks: &[Sink], checker: &mut Checker<'_>) {
@@ -271,28 +270,19 @@ impl Read for Patterns {
     type Value = TypePatterns;
 
     fn read(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<TypePatterns> {
-        let items = match &node.data {
-            Data::List(items) if items.is_empty() => {
-                checker
-                    .error(node.span, format!("`{key}` must name a type"))
-                    .help("leave it out to show all types");
-                return None;
-            }
-            Data::List(items) => items.as_slice(),
-            _ => std::slice::from_ref(node),
+        let Data::List(items) = &node.data else {
+            return self.pattern(key, node, checker).map(|pattern| TypePatterns::new([pattern]));
         };
-        let patterns = items.iter().filter_map(|item| {
-            let Some(text) = item.as_text() else {
-                checker.wrong_type(key, item, &self.kind());
-                return None;
-            };
-            TypePattern::parse(text)
-                .map_err(|problem| {
-                    checker.error(item.span, "this is no type pattern").label(problem.to_string());
-                })
-                .ok()
-        });
-        Some(TypePatterns::new(patterns.collect::<Vec<_>>()))
+        if items.is_empty() {
+            checker
+                .error(node.span, format!("`{key}` must not be empty"))
+                .help("leave it out to show all types");
+            return None;
+        }
+        let patterns = (0..).zip(items);
+        let read = |(index, item): (usize, &Node)| self.pattern(&format!("{key}[{index}]"), item, checker);
+        let patterns: Vec<_> = patterns.filter_map(read).collect();
+        Some(TypePatterns::new(patterns))
     }
 
     fn kind(&self) -> Cow<'static, str> {
@@ -302,5 +292,19 @@ impl Read for Patterns {
     fn write(&self, value: &TypePatterns) -> Option<String> {
         let patterns: Vec<_> = value.iter().map(|pattern| quote(&pattern.to_string())).collect();
         Some(format!("[{}]", patterns.join(", ")))
+    }
+}
+
+impl Patterns {
+    fn pattern(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<TypePattern> {
+        let Some(text) = node.as_text() else {
+            checker.wrong_type(key, node, &self.kind());
+            return None;
+        };
+        let pattern = TypePattern::parse(text);
+        let told = pattern.map_err(|problem| {
+            checker.error(node.span, format!("`{key}` is no type pattern")).label(problem.to_string());
+        });
+        told.ok()
     }
 }

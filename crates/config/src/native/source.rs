@@ -29,6 +29,7 @@ const EXTRACTOR: Key<Optional<Nested>> = Key {
 
 pub(crate) static SECTION: Section = Section {
     title: "[sources.NAME]",
+    variant: None,
     about: "Where events come from. The name is in the `context.source` of events that bring none, and in the log output.",
     example: "[sources.ci]\ntransformer_refs = [\"deduplicate_on_context_id\"]\n\n\
               [sources.ci.extractor]\ntype = \"webhook\"\nid = \"ci\"\n",
@@ -73,6 +74,7 @@ pub(crate) const HEADERS_TO_KEEP: Key<Or<Items<Text>>> = Key {
         Items {
             kind: "an array of names of headers",
             item: Text { kind: "the name of a header", check: check_header_name },
+            if_empty: None,
         },
         Vec::new,
     ),
@@ -93,6 +95,7 @@ pub(crate) const HEADERS: Key<Optional<Nested>> = Key {
 
 pub(crate) static WEBHOOK_SECTION: Section = Section {
     title: "[sources.NAME.extractor]",
+    variant: None,
     about: "A webhook: one URL that takes events in the body of `POST` requests.",
     example: "[sources.ci.extractor]\ntype = \"webhook\"\nid = \"ci\"\nheaders_to_keep = [\"x-request-id\"]\n\
               metadata = { environment = \"production\" }\n\n\
@@ -108,8 +111,14 @@ pub(crate) static WEBHOOK_SECTION: Section = Section {
     ],
 };
 
-static NOOP_SECTION: Section =
-    Section { title: "[sources.NAME.extractor]", about: "", example: "", keys: &[&TYPE], foreign: &[] };
+static NOOP_SECTION: Section = Section {
+    title: "[sources.NAME.extractor]",
+    variant: None,
+    about: "",
+    example: "",
+    keys: &[&TYPE],
+    foreign: &[],
+};
 
 /// Reads `[sources]`. `after` is the chain of all sources, which comes behind their own.
 pub(super) fn read_all(
@@ -188,7 +197,9 @@ fn read_extractor(source: &str, entry: &Entry, checker: &mut Checker<'_>) -> Opt
             let headers = fields.entry(HEADERS.name);
             let headers = headers.map(|entry| rule::read_all(HEADERS.name, &entry.node, false, checker));
             let mut headers_to_keep = fields.get(&HEADERS_TO_KEEP, checker);
-            headers_to_keep.iter_mut().for_each(|name| name.make_ascii_lowercase());
+            for name in &mut headers_to_keep {
+                name.make_ascii_lowercase();
+            }
             headers_to_keep.sort();
             headers_to_keep.dedup();
             let metadata = fields.get(&METADATA, checker);

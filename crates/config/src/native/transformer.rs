@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::words::{check_name, check_pointer};
 use crate::checker::{Checker, Fields, suggest};
-use crate::file::read_text;
+use crate::file::read_regular;
 use crate::keys::{Foreign, Key, Optional, Or, Required, Section};
 use crate::shapes::{ANY_TEXT, Choice, Count, Items, Nested, Text};
 use crate::tree::{Data, Entry, Node, Table};
@@ -53,14 +53,18 @@ const TEMPLATE_FILE: Key<Optional<Text>> = Key {
     presence: Optional(Text { kind: "the path of a file", check: |_| Ok(()) }, "see `template`"),
 };
 
+/// Of cdviz-collector, which fetches programs.
+const TEMPLATE_RFILE: &str = "template_rfile";
+
 pub(crate) static VRL_SECTION: Section = Section {
-    title: "[transformers.NAME] with type = \"vrl\"",
+    title: "[transformers.NAME]",
+    variant: Some("vrl"),
     about: "A program in [VRL](https://vector.dev/docs/reference/vrl/).",
     example: "[transformers.only_builds]\ntype = \"vrl\"\ntemplate = '''\n\
               if !starts_with(string!(.body.context.type), \"dev.cdevents.build.\") {\n  return []\n}\n[.]\n'''\n",
     keys: &[&TYPE, &TEMPLATE, &SCRIPT, &TEMPLATE_FILE],
     foreign: &[Foreign::refused(
-        "template_rfile",
+        TEMPLATE_RFILE,
         "nothing is fetched at the start: save the program beside this file and name it with `template_file`",
     )],
 };
@@ -72,7 +76,8 @@ pub(crate) const TARGET: Key<Or<Text>> = Key {
 };
 
 pub(crate) static LOG_SECTION: Section = Section {
-    title: "[transformers.NAME] with type = \"log\"",
+    title: "[transformers.NAME]",
+    variant: Some("log"),
     about: "Writes each event to the log output, and passes it on.",
     example: "[transformers.show]\ntype = \"log\"\ntarget = \"events\"\n",
     keys: &[&TYPE, &TARGET],
@@ -92,7 +97,8 @@ pub(crate) const KEY_PATH: Key<Or<Text>> = Key {
 };
 
 pub(crate) static DEDUPLICATE_SECTION: Section = Section {
-    title: "[transformers.NAME] with type = \"deduplicate\"",
+    title: "[transformers.NAME]",
+    variant: Some("deduplicate"),
     about: "Drops an event whose key was seen lately.",
     example: "[transformers.once]\ntype = \"deduplicate\"\ncapacity = 1000\nkey_path = \"/subject/id\"\n",
     keys: &[&TYPE, &CAPACITY, &KEY_PATH],
@@ -101,6 +107,7 @@ pub(crate) static DEDUPLICATE_SECTION: Section = Section {
 
 pub(crate) static SECTION: Section = Section {
     title: "[transformers.NAME]",
+    variant: None,
     about: "A step between a source and the log; a source names it in `transformer_refs`. Predefined are \
             `passthrough`, `log`, `discard_all` (each of the type of its name) and `deduplicate_on_context_id` \
             (`capacity = 10`, `key_path = \"/context/id\"`). A block of one of these names that has no `type` \
@@ -113,7 +120,10 @@ pub(crate) static SECTION: Section = Section {
 pub(crate) const TRANSFORMER_REFS: Key<Or<Items<Text>>> = Key {
     name: "transformer_refs",
     doc: "The names of transformers, in the order in which they are applied.",
-    presence: Or(Items { kind: "an array of names of transformers", item: ANY_TEXT }, Vec::new),
+    presence: Or(
+        Items { kind: "an array of names of transformers", item: ANY_TEXT, if_empty: None },
+        Vec::new,
+    ),
 };
 
 pub(crate) const INLINE: Key<Optional<Nested>> = Key {
@@ -163,7 +173,7 @@ impl Transformers {
         };
         let mut chain = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            if let Some(table) = checker.table("transformers", item) {
+            if let Some(table) = checker.table(&format!("{}[{index}]", INLINE.name), item) {
                 let fields = Fields::new(format!("[[sources.{source}.transformers]]"), item.span, table);
                 let mut name = format!("{source}.{}", index + 1);
                 while self.by_name.contains_key(&name) {
@@ -181,9 +191,12 @@ impl Transformers {
             return Some(*index);
         }
         if let Some(kind) = predefined(name) {
+            let empty = Table::default();
+            let kind = read_kind(kind, &mut Fields::new(name, span, &empty), checker);
             return Some(self.add(Transformer { name: name.to_owned(), span, type_span: span, kind }));
         }
-        let known: Vec<_> = self.by_name.keys().map(String::as_str).chain(PREDEFINED).collect();
+        let known = self.by_name.keys().map(String::as_str);
+        let known: Vec<_> = known.chain(PREDEFINED.map(|(name, _)| name)).collect();
         let help = suggest(name, &known, "transformers");
         checker.absent(span, format!("no transformer is called `{name}`")).help(help);
         None
@@ -197,59 +210,61 @@ impl Transformers {
     }
 }
 
-const PREDEFINED: [&str; 4] = ["passthrough", "log", "discard_all", "deduplicate_on_context_id"];
+/// What cdviz-collector's files may refer to without defining it. The keys of these types have the defaults that
+/// the predefined transformers have.
+const PREDEFINED: [(&str, Type); 4] = [
+    ("passthrough", Type::Passthrough),
+    ("log", Type::Log),
+    ("discard_all", Type::DiscardAll),
+    ("deduplicate_on_context_id", Type::Deduplicate),
+];
 
-/// What cdviz-collector's files may refer to without defining it.
-fn predefined(name: &str) -> Option<TransformerKind> {
-    match name {
-        "passthrough" => Some(TransformerKind::Passthrough),
-        "log" => Some(TransformerKind::Log { target: "transformers::log".to_owned() }),
-        "discard_all" => Some(TransformerKind::DiscardAll),
-        "deduplicate_on_context_id" => {
-            Some(TransformerKind::Deduplicate { capacity: 10, key_path: "/context/id".to_owned() })
-        }
-        _ => None,
-    }
+fn predefined(name: &str) -> Option<Type> {
+    PREDEFINED.iter().find(|(predefined, _)| *predefined == name).map(|(_, kind)| *kind)
 }
 
-/// Reads the keys of a transformer. `base` is what it is where it names no type. What cannot be read becomes a
-/// `passthrough`, so that references to it are not dangling.
+/// Reads a transformer. `base` is its type where it names none. What cannot be read becomes a `passthrough`, so that
+/// references to it are not dangling.
 fn read_transformer(
     name: String,
     mut fields: Fields<'_>,
-    base: Option<TransformerKind>,
+    base: Option<Type>,
     checker: &mut Checker<'_>,
 ) -> Transformer {
     let span = fields.span();
-    let (kind, type_span) = match &base {
+    let (kind, type_span) = match base {
+        Some(base) => (Some(base), span),
         None => fields.get_with_span(&TYPE, checker),
-        Some(TransformerKind::Log { .. }) => (Some(Type::Log), span),
-        Some(TransformerKind::Deduplicate { .. }) => (Some(Type::Deduplicate), span),
-        Some(TransformerKind::DiscardAll) => (Some(Type::DiscardAll), span),
-        Some(_) => (Some(Type::Passthrough), span),
     };
-    let (kind, section) = match kind {
-        // Which keys there may be is not known without a type.
-        None => (TransformerKind::Passthrough, None),
-        Some(Type::Vrl) => {
-            let program = read_program(&mut fields, checker);
-            (TransformerKind::Vrl { program }, Some(&VRL_SECTION))
-        }
-        Some(Type::Passthrough) => (TransformerKind::Passthrough, Some(&SECTION)),
-        Some(Type::Log) => {
-            (TransformerKind::Log { target: fields.get(&TARGET, checker) }, Some(&LOG_SECTION))
-        }
-        Some(Type::DiscardAll) => (TransformerKind::DiscardAll, Some(&SECTION)),
-        Some(Type::Deduplicate) => {
-            let capacity = fields.get(&CAPACITY, checker);
-            let key_path = fields.get(&KEY_PATH, checker);
-            (TransformerKind::Deduplicate { capacity, key_path }, Some(&DEDUPLICATE_SECTION))
-        }
-    };
-    if let Some(section) = section {
-        fields.finish(section, checker);
-    }
+    // Which keys there may be is not known without a type.
+    let kind = kind.map_or(TransformerKind::Passthrough, |kind| {
+        let read = read_kind(kind, &mut fields, checker);
+        fields.finish(section(kind), checker);
+        read
+    });
     Transformer { name, span, type_span, kind }
+}
+
+fn read_kind(kind: Type, fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> TransformerKind {
+    match kind {
+        Type::Vrl => TransformerKind::Vrl { program: read_program(fields, checker) },
+        Type::Passthrough => TransformerKind::Passthrough,
+        Type::Log => TransformerKind::Log { target: fields.get(&TARGET, checker) },
+        Type::DiscardAll => TransformerKind::DiscardAll,
+        Type::Deduplicate => TransformerKind::Deduplicate {
+            capacity: fields.get(&CAPACITY, checker),
+            key_path: fields.get(&KEY_PATH, checker),
+        },
+    }
+}
+
+fn section(kind: Type) -> &'static Section {
+    match kind {
+        Type::Vrl => &VRL_SECTION,
+        Type::Log => &LOG_SECTION,
+        Type::Deduplicate => &DEDUPLICATE_SECTION,
+        Type::Passthrough | Type::DiscardAll => &SECTION,
+    }
 }
 
 /// The program of one of three keys.
@@ -259,6 +274,8 @@ fn read_program(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Program {
         keys.iter().filter_map(|key| fields.entry(key.name).map(|entry| (*key, entry))).collect();
     let none = Program { text: String::new(), span: fields.span(), exact: false };
     match given.as_slice() {
+        // A program named in a way that is not served has been refused already.
+        [] if fields.has(TEMPLATE_RFILE) => none,
         [] => {
             checker
                 .absent(fields.span(), format!("`template` is missing in {}", fields.title()))
@@ -286,7 +303,7 @@ fn read_program(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Program {
 fn program_file(node: &Node, checker: &mut Checker<'_>) -> Option<Program> {
     let path = TEMPLATE_FILE.read(node, checker)?;
     let path = checker.folder.join(path);
-    match read_text(&path) {
+    match read_regular(&path) {
         Ok(text) => {
             let file = checker.diagnostics.add_file(path.display().to_string());
             checker.diagnostics.set_text(file, text.clone());
