@@ -8,7 +8,7 @@ use crate::http::body::{Body, empty, full};
 use crate::problem::Problem;
 
 /// What the page may do: run its own script, use its own style, and read streams of its own origin.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; img-src data:; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A static file at its path.
