@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use fanfare_event::limits::MAX_EVENTS_PER_DELIVERY;
 use fanfare_event::{
     Draft, FieldError, Finish, Finished, Headers, Object, SourceName, default_source, disambiguate,
 };
@@ -75,6 +76,10 @@ impl Intake {
             let mut outputs = outputs.collect::<Result<Vec<_>, _>>()?;
             disambiguate(&mut outputs)?;
             events.append(&mut outputs);
+            if events.len() > MAX_EVENTS_PER_DELIVERY {
+                let problem = format!("must become at most {MAX_EVENTS_PER_DELIVERY} events");
+                return Err(FieldError::new("body", problem).into());
+            }
         }
         Ok(Delivery { events, run })
     }
