@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
+#[cfg(feature = "source_webhook")]
+use hyper::body::Incoming;
 
 /// The body of a response. Its error ends the response without a clean end: no last chunk in HTTP/1.1, a reset
 /// stream in HTTP/2.
@@ -24,6 +26,10 @@ pub(crate) fn empty() -> Body {
     full(Bytes::new())
 }
 
+/// How long the rest of a body that is too large is read and thrown away.
+#[cfg(feature = "source_webhook")]
+const LINGER: Duration = Duration::from_secs(5);
+
 /// Why a request's body could not be read.
 #[cfg(feature = "source_webhook")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,21 +43,29 @@ pub(crate) enum ReadError {
 }
 
 /// Reads a body of at most `limit` bytes, which must be here within `timeout`.
+///
+/// What is too large is read on for a while and thrown away. A client that is still sending when the connection ends
+/// meets a reset, which takes the answer with it (RFC 9112, 9.6).
 #[cfg(feature = "source_webhook")]
-pub(crate) async fn read(
-    body: hyper::body::Incoming,
-    limit: usize,
-    timeout: Duration,
-) -> Result<Bytes, ReadError> {
-    let announced = http_body::Body::size_hint(&body).lower();
+pub(crate) async fn read(mut body: Incoming, limit: usize, timeout: Duration) -> Result<Bytes, ReadError> {
+    let reading = read_up_to(&mut body, limit);
+    let read = tokio::time::timeout(timeout, reading).await.unwrap_or(Err(ReadError::TooSlow));
+    if read == Err(ReadError::TooLarge) {
+        let discarding = async move { while let Some(Ok(_)) = body.frame().await {} };
+        tokio::spawn(tokio::time::timeout(LINGER, discarding));
+    }
+    read
+}
+
+#[cfg(feature = "source_webhook")]
+async fn read_up_to(body: &mut Incoming, limit: usize) -> Result<Bytes, ReadError> {
+    let announced = http_body::Body::size_hint(body).lower();
     if announced > limit as u64 {
         return Err(ReadError::TooLarge);
     }
-    let reading = http_body_util::Limited::new(body, limit).collect();
-    match tokio::time::timeout(timeout, reading).await {
-        Err(_) => Err(ReadError::TooSlow),
-        Ok(Ok(read)) => Ok(read.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(ReadError::TooLarge),
-        Ok(Err(_)) => Err(ReadError::Gone),
+    match http_body_util::Limited::new(body, limit).collect().await {
+        Ok(read) => Ok(read.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(ReadError::TooLarge),
+        Err(_) => Err(ReadError::Gone),
     }
 }
