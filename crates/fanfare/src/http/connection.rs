@@ -19,7 +19,8 @@ use tracing::debug;
 use super::body::Body;
 use super::socket::Socket;
 
-/// Bytes of a request's head, and of what is read ahead. A longer head is answered 431.
+/// Bytes of a request's head, and of what is read ahead. A longer head is answered 431; as hyper looks between reads,
+/// one of up to twice as many may get through.
 const MAX_HEAD: u32 = 32 * 1024;
 
 /// Header fields of a request. More are answered 431.
