@@ -2,7 +2,8 @@
 //! number of drafts, and the chain that runs them in order.
 //!
 //! One file per transformer. VRL lives here and nowhere else, behind the feature `vrl`. Pure: no I/O, no clock, no
-//! environment. How transformers are spelled in a configuration lives elsewhere.
+//! environment, but for what a VRL program asks for (`now()`, say). How transformers are spelled in a configuration
+//! lives elsewhere.
 
 mod build;
 mod chain;

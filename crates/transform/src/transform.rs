@@ -11,7 +11,7 @@ pub trait Transform: Send + Sync {
     fn apply(&self, draft: Draft, claims: &mut Claims) -> Result<Vec<Draft>, Refusal>;
 }
 
-/// Why an event does not get through a transformer. No message holds a value of the event's headers.
+/// Why an event does not get through a transformer. A message may quote the event, but masks what its headers hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The event is not what the transformer can work with; it will be refused again. The publisher must change it

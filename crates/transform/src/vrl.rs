@@ -56,7 +56,7 @@ impl Vrl {
     fn transform(&self, draft: &Draft) -> Result<Vec<Draft>, Refusal> {
         let shown = draft.names();
         let mut target = TargetValue {
-            value: target(draft, &shown).map_err(|unfit| Refusal::Unfit(unfit.to_string()))?,
+            value: target(draft, &shown)?,
             metadata: Value::Object(ObjectMap::new()),
             secrets: Secrets::default(),
         };

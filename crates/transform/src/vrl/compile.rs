@@ -4,6 +4,9 @@
 //! in the wild handle the errors that this brings, and VRL refuses the handling of errors that cannot occur. If
 //! that fails it is compiled with the shape of a CDEvent declared, which plainer programs need.
 
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use vrl::compiler::state::ExternalEnv;
 use vrl::compiler::{CompileConfig, Function, Program, compile_with_external};
 use vrl::diagnostic::{Diagnostic, DiagnosticList, Note};
@@ -53,9 +56,17 @@ fn compile_in(
     functions: &[Box<dyn Function>],
     types: &ExternalEnv,
 ) -> Result<Program, Vec<ProgramProblem>> {
-    match compile_with_external(source, functions, types, CompileConfig::default()) {
-        Ok(compiled) => Ok(compiled.program),
-        Err(diagnostics) => Err(problems(source, &diagnostics)),
+    let compiled = catch_unwind(AssertUnwindSafe(|| {
+        compile_with_external(source, functions, types, CompileConfig::default())
+    }));
+    match compiled {
+        Ok(Ok(compiled)) => Ok(compiled.program),
+        Ok(Err(diagnostics)) => Err(problems(source, &diagnostics)),
+        Err(_) => Err(vec![ProgramProblem {
+            range: None,
+            message: "VRL's compiler fails on this program in an unforeseen way".to_owned(),
+            notes: Vec::new(),
+        }]),
     }
 }
 
@@ -108,7 +119,7 @@ fn problem(source: &str, diagnostic: &Diagnostic) -> ProgramProblem {
         Note::Hint(_) | Note::Example(_) | Note::CoerceValue | Note::Basic(_) => Some(note.to_string()),
         _ => None,
     });
-    let range = primary.map(|label| label.span.range());
+    let range = primary.and_then(|label| within(source, label.span.range()));
     let word = range.clone().and_then(|range| source.get(range)).unwrap_or_default().trim_end_matches('!');
     let not_offered = NOT_OFFERED
         .contains(&word)
@@ -123,4 +134,10 @@ fn problem(source: &str, diagnostic: &Diagnostic) -> ProgramProblem {
             .filter(|note| !note.is_empty() && *note != diagnostic.message)
             .collect(),
     }
+}
+
+/// The range, where it is one of the source: nothing else says that VRL's are.
+fn within(source: &str, range: Range<usize>) -> Option<Range<usize>> {
+    let range = range.start..range.end.min(source.len());
+    source.get(range.clone()).map(|_| range)
 }

@@ -57,7 +57,7 @@ impl Output<'_> {
     /// event as the program left it, so that what the program deleted there does not come back.
     fn draft(&self, mut event: ObjectMap, path: &str) -> Result<Draft, Refusal> {
         let body = event.remove("body").ok_or_else(|| unfit(path, "has no body"))?;
-        let body = into_json(body, Some(&self.input.body), &format!("{path}.body")).map_err(refuse)?;
+        let body = into_json(body, Some(&self.input.body), &format!("{path}.body"))?;
         let mut member =
             |key: &str| event.remove(key).or_else(|| self.left?.get(key).cloned()).unwrap_or(Value::Null);
         let metadata = self.metadata(member("metadata"), &format!("{path}.metadata"))?;
@@ -69,7 +69,7 @@ impl Output<'_> {
     fn metadata(&self, value: Value, path: &str) -> Result<Object, Refusal> {
         // The original is needed as a value; what it costs is small beside a run of the program.
         let original = Json::Object(self.input.metadata.clone());
-        match into_json(value, Some(&original), path).map_err(refuse)? {
+        match into_json(value, Some(&original), path)? {
             Json::Object(metadata) => Ok(metadata),
             Json::Null => Ok(Object::new()),
             _ => Err(unfit(path, "must be an object")),
@@ -116,12 +116,8 @@ fn headers(value: Value, path: &str) -> Result<Headers, Refusal> {
     Ok(headers)
 }
 
-fn refuse(unfit: Unfit) -> Refusal {
-    Refusal::Unfit(unfit.to_string())
-}
-
 fn unfit(path: &str, problem: &'static str) -> Refusal {
-    refuse(Unfit::new(path, problem))
+    Unfit::new(path, problem).into()
 }
 
 fn kind_refused(what: &str, expected: &str, value: &Value) -> Refusal {

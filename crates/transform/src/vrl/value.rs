@@ -18,6 +18,8 @@ use serde_json::{Number, Value as Json};
 use vrl::prelude::NotNan;
 use vrl::value::{ObjectMap, Value};
 
+use crate::transform::Refusal;
+
 /// Levels of arrays and objects in a value. It is what JSON parsers allow by default (`serde_json`'s for one), and
 /// keeps recursion over values from outside within any stack. An event beyond it is refused.
 pub(crate) const MAX_DEPTH: usize = 128;
@@ -33,6 +35,12 @@ pub(crate) struct Unfit {
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.path, self.problem)
+    }
+}
+
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        Self::Unfit(unfit.to_string())
     }
 }
 

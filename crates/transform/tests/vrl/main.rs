@@ -1,5 +1,6 @@
 //! VRL programs as operators write them, through the crate's public surface.
 #![cfg(feature = "vrl")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests may")]
 
 mod docs;
 mod hostile;

@@ -1,5 +1,7 @@
 //! What compiles, what does not, and what is said about it.
 
+use fanfare_transform::{BuildError, Spec, build};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{cdevent, draft, problems, run};
@@ -145,4 +147,75 @@ fn problems_say_where_and_what() {
 fn several_problems_are_all_told() {
     let found = problems(".a = strig(.y)\n.b = nope\n[.]");
     assert_eq!(found.len(), 2, "{found:?}");
+}
+
+/// Words of the language, so that many of the programs come far.
+fn any_program() -> impl Strategy<Value = String> {
+    let words = vec![
+        ".",
+        ".body",
+        ".id",
+        "x",
+        " = ",
+        "\n",
+        "[",
+        "]",
+        "{",
+        "}",
+        "(",
+        ")",
+        "\"a\": ",
+        ", ",
+        " + ",
+        " / ",
+        " ?? ",
+        " || ",
+        "del",
+        "!",
+        "if ",
+        " else ",
+        "null",
+        "1",
+        "-1",
+        "1.5",
+        "\"größe\"",
+        "r'a+'",
+        "t'2024-05-01T12:00:00Z'",
+        "upcase(",
+        "to_int!(",
+        "parse_json(",
+        "merge(",
+        "for_each(",
+        " -> |_k, v| {",
+        "return ",
+        "abort",
+        "; ",
+        "%",
+        "@",
+        "\\",
+        "\"",
+        "# ",
+        "ü",
+        "purl_to_string(",
+    ];
+    prop::collection::vec(prop::sample::select(words), 0..16).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_text_makes_the_compiler_panic_and_problems_lie_in_the_text(
+        program in prop_oneof![3 => any_program(), 1 => "\\PC{0,24}"],
+    ) {
+        if let Err(BuildError::Program(problems)) = build(Spec::Vrl { program: &program }) {
+            prop_assert!(!problems.is_empty());
+            for problem in problems {
+                prop_assert!(!problem.message.contains("unforeseen"), "{:?}", program);
+                if let Some(range) = problem.range {
+                    prop_assert!(program.get(range.clone()).is_some(), "{:?} {:?}", program, range);
+                }
+            }
+        }
+    }
 }
