@@ -64,15 +64,20 @@ pub(crate) async fn serve<S, F>(
     stream: TcpStream,
     address: SocketAddr,
     deadlines: Deadlines,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
     service: S,
 ) where
     S: Fn(Peer, Request<Incoming>) -> F,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let Ok(is_http2) = tokio::time::timeout(deadlines.header, speaks_http2(&stream)).await else {
-        debug!(peer = %address, "closed: nothing came");
-        return;
+    let is_http2 = tokio::select! {
+        is_http2 = speaks_http2(&stream) => is_http2,
+        () = tokio::time::sleep(deadlines.header) => {
+            debug!(peer = %address, "closed: nothing came");
+            return;
+        }
+        // Nobody waits for an answer here yet.
+        () = stopped(&mut stop) => return,
     };
     let peer = Peer { address, stalled: Arc::new(AtomicBool::new(false)) };
     let Ok(socket) = Socket::new(stream, deadlines.send, Arc::clone(&peer.stalled)) else { return };
@@ -111,13 +116,17 @@ async fn drive<C: GracefulConnection>(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), C::Error> {
     let mut connection = pin!(connection);
-    let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
     tokio::select! {
         ended = connection.as_mut() => return ended,
-        () = stopped => {}
+        () = stopped(&mut stop) => {}
     }
     connection.as_mut().graceful_shutdown();
     connection.await
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Where its sender is gone, the server is too.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Looks at what comes first, without taking it. An HTTP/1.1 server that waits for more here would wait for ever
