@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::keys::{Fate, Key, Presence, Read, Section};
+use crate::mask::has_swallowed;
 use crate::tree::{Data, Entry, Node, Table};
 use crate::{Diagnostic, Diagnostics, Env, Span};
 
@@ -132,7 +133,7 @@ impl<'t> Fields<'t> {
                 let known: Vec<_> = section.keys.iter().map(|key| key.name()).collect();
                 let help = suggest(name, &known, "keys here");
                 checker
-                    .error(span, format!("unknown key `{name}`"))
+                    .error(span, format!("unknown key {}", quoted(name)))
                     .label(format!("not a key of {}", self.title))
                     .help(help);
                 continue;
@@ -154,7 +155,7 @@ impl<'t> Fields<'t> {
 
 /// What would be right instead of a name that is not known: the nearest, else all.
 pub(crate) fn suggest(name: &str, known: &[&str], what: &str) -> String {
-    if let Some(near) = nearest(name, known) {
+    if let Some(near) = nearest(name, known.iter().copied()) {
         return format!("did you mean `{near}`?");
     }
     match known {
@@ -163,18 +164,23 @@ pub(crate) fn suggest(name: &str, known: &[&str], what: &str) -> String {
     }
 }
 
+/// A name that the file has, for a message.
+pub(crate) fn quoted(name: &str) -> String {
+    if has_swallowed(name) { "that lacks a quote".to_owned() } else { format!("`{name}`") }
+}
+
 /// Names in backquotes, with commas.
 pub(crate) fn list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The known name that a third of the letters, or a swap of two, leads to.
-fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     if name.len() > MAX_GUESSED {
         return None;
     }
     let folded = name.to_lowercase().replace('-', "_");
-    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(&folded, known), *known));
+    let distances = known.map(|known| (strsim::damerau_levenshtein(&folded, known), known));
     let (distance, near) = distances.min_by_key(|(distance, _)| *distance)?;
     (distance <= (name.chars().count() / 3).max(1)).then_some(near)
 }

@@ -41,8 +41,10 @@ pub(crate) trait Read: Sync {
 /// Who may see a value in a source line that is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exposure {
-    /// Everyone.
+    /// Everyone, if it is a word or a name and not more.
     Shown,
+    /// Everyone, whatever is in it.
+    Code,
     /// Nobody.
     Masked,
     /// Everyone, if it looks like the name of an environment variable: else it may be what the variable should hold.

@@ -81,11 +81,17 @@ pub fn parse(name: &Path, text: &str, env: &Env) -> Loaded {
     let mut diagnostics = Diagnostics::default();
     let file = diagnostics.add_file(name.display().to_string());
     let (mut document, errors) = tree::parse_document(text, file);
-    let masked = if errors.is_empty() { mask::document(text, &document) } else { mask::broken(text) };
+    let masked = if errors.is_empty() {
+        mask::document(text, &document)
+    } else {
+        let masked = mask::broken(text);
+        mask::take_out(&mut document, text, &masked);
+        masked
+    };
     diagnostics.set_text(file, masked);
     for error in &errors {
-        diagnostics
-            .error(Span::new(file, error.range.clone()), format!("this is not TOML: {}", error.message));
+        let message = format!("this is not TOML: {}", error.message);
+        diagnostics.error(Span::new(file, error.range.clone()), message);
     }
     overlay::apply(&mut document, env, &mut diagnostics);
     let mut checker = Checker {

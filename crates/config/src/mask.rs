@@ -1,12 +1,16 @@
 //! What of a configuration's text may be shown. A secret never reaches a diagnostic, in whatever way the file around
 //! it is broken: what is not known to be harmless is masked.
 
+mod broken;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
+
+pub(crate) use broken::broken;
 
 use crate::keys::Exposure;
 use crate::native::words::is_variable_name;
@@ -17,6 +21,8 @@ use crate::tree::{Data, Node, Table};
 struct Known {
     /// Keys whose values anyone may see.
     shown: BTreeSet<&'static str>,
+    /// Keys whose values are code, which may hold anything.
+    code: BTreeSet<&'static str>,
     /// Keys whose values are secrets.
     secret: BTreeSet<&'static str>,
     /// The words that this program knows, which therefore are no secrets.
@@ -31,7 +37,13 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let hidden: BTreeSet<_> = names(Exposure::VariableName).chain(secret.iter().copied()).collect();
     let shown = names(Exposure::Shown).chain(foreign()).filter(|name| !hidden.contains(name));
     let words = keys().flat_map(|key| key.words()).chain(keys().map(|key| key.name()));
-    Known { shown: shown.collect(), words: words.chain(foreign()).chain(["true", "false"]).collect(), secret }
+    let code = names(Exposure::Code);
+    Known {
+        code: code.collect(),
+        shown: shown.collect(),
+        words: words.chain(foreign()).chain(["true", "false"]).collect(),
+        secret,
+    }
 });
 
 /// Masks the text of a document that could be read: all that stands under a key that is not known to be harmless, and
@@ -57,8 +69,17 @@ pub(crate) fn variable(text: &str, start: usize, key: &str, node: &Node) -> Stri
     hide(text, hidden)
 }
 
+/// Whether a text that should be a name or a word holds more than that: its quote is missing, and what it has
+/// swallowed may be a secret.
+pub(crate) fn has_swallowed(text: &str) -> bool {
+    text.contains('=') && text.contains(['"', '\''])
+}
+
 fn collect(table: &Table, hidden: &mut Vec<Range<usize>>) {
     for entry in &table.entries {
+        if has_swallowed(&entry.name) {
+            hidden.push(entry.span.range());
+        }
         collect_node(
             &entry.name,
             &|name| table.get(name).and_then(|entry| entry.node.as_text()),
@@ -79,7 +100,10 @@ fn collect_node<'t>(
         Data::Table(table) => collect(table, hidden),
         Data::List(items) => items.iter().for_each(|item| collect_node(key, sibling, item, hidden)),
         Data::Broken => hidden.push(node.span.range()),
-        _ if KNOWN.shown.contains(key) => {}
+        Data::Text { text, .. } if KNOWN.shown.contains(key) && has_swallowed(text) => {
+            hidden.push(node.span.range());
+        }
+        _ if KNOWN.shown.contains(key) || KNOWN.code.contains(key) => {}
         Data::Text { text, .. } => {
             let names_variable = key == signature::TOKEN_ENV.name
                 || (key == rule::SECRET_VALUE.name && sibling(rule::TYPE.name) == Some("secret"));
@@ -93,73 +117,23 @@ fn collect_node<'t>(
     }
 }
 
-/// Masks a text that could not be read, line by line. Shown are: the words that this program knows; the path in the
-/// header of a table; the first word of a line, if an `=` comes somewhere behind it; and a value directly behind the
-/// `=` of a key whose values anyone may see.
-pub(crate) fn broken(text: &str) -> String {
-    let mut hidden = Vec::new();
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        broken_line(line, start, &mut hidden);
-        start += line.len();
-    }
-    hide(text, hidden)
-}
-
-fn broken_line(line: &str, start: usize, hidden: &mut Vec<Range<usize>>) {
-    let content = line.trim_start();
-    let mut is_header = content.starts_with('[');
-    let mut is_first = !is_header && !content.starts_with('#') && line.contains('=');
-    // The key that the last `=` came behind; `assigned` while nothing came behind the `=`.
-    let mut key = "";
-    let mut assigned = false;
-    let mut rest = content;
-    while let Some(first) = rest.chars().next() {
-        let at = start + line.len() - rest.len();
-        let (token, tail) = rest.split_at(token(rest));
-        rest = tail;
-        if first.is_whitespace() {
-            is_header = false;
-            continue;
-        }
-        let is_text = matches!(first, '"' | '\'');
-        if is_text || is_word(first) {
-            let name = token.trim_matches(['"', '\'']);
-            let is_known = KNOWN.words.contains(name);
-            let is_value = assigned && KNOWN.shown.contains(key);
-            if !(is_known || is_value || (!is_text && (is_header || is_first))) {
-                hidden.push(at..at + token.len());
-            }
-            key = if is_known && !is_text { name } else { "" };
-            assigned = false;
-        } else {
-            is_header &= matches!(first, '[' | '.');
-            assigned = first == '=' && !key.is_empty();
-            if !assigned {
-                key = "";
-            }
-        }
-        is_first = false;
+/// Takes out of a document that could not be read whole what is masked in its text, so that no message quotes it.
+pub(crate) fn take_out(document: &mut Table, text: &str, masked: &str) {
+    let is_shown = |range: Range<usize>| text.get(range.clone()) == masked.get(range);
+    document.entries.retain(|entry| is_shown(entry.span.range()));
+    for entry in &mut document.entries {
+        take_out_of(&mut entry.node, text, masked);
     }
 }
 
-/// Bytes of the word, the string, or the single character that a text starts with.
-fn token(text: &str) -> usize {
-    let mut chars = text.char_indices();
-    let Some((_, first)) = chars.next() else { return 0 };
-    let end = match first {
-        '"' | '\'' => {
-            chars.find(|(_, c)| *c == first || *c == '\n').map(|(at, c)| if c == '\n' { at } else { at + 1 })
-        }
-        c if is_word(c) => chars.find(|(_, c)| !is_word(*c)).map(|(at, _)| at),
-        c => Some(c.len_utf8()),
-    };
-    end.unwrap_or(text.len())
-}
-
-/// What a secret may be made of is one word, so that no part of it is taken for a known one.
-fn is_word(c: char) -> bool {
-    !c.is_whitespace() && !"\"'=[]{},#.".contains(c)
+fn take_out_of(node: &mut Node, text: &str, masked: &str) {
+    let range = node.span.range();
+    match &mut node.data {
+        Data::Table(table) => take_out(table, text, masked),
+        Data::List(items) => items.iter_mut().for_each(|item| take_out_of(item, text, masked)),
+        Data::Text { .. } if text.get(range.clone()) != masked.get(range) => node.data = Data::Broken,
+        _ => {}
+    }
 }
 
 /// The text with `*` for each byte of the ranges, so that offsets stay what they are. Quotes around a range and line

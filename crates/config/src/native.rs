@@ -16,6 +16,7 @@ use toml_writer::{ToTomlKey as _, TomlKeyBuilder};
 
 use crate::checker::{Checker, Fields};
 use crate::keys::{Foreign, Key, Optional, Presence, Section};
+use crate::mask::has_swallowed;
 use crate::shapes::Nested;
 use crate::tree::Table;
 use crate::{Config, Span};
@@ -112,6 +113,11 @@ fn blocks<'t, P: Presence>(
 /// The header of a block: `[sinks.NAME]`.
 pub(crate) fn title(section: &str, name: &str) -> String {
     format!("[{section}.{}]", TomlKeyBuilder::new(name).as_default().to_toml_key())
+}
+
+/// The header of a block, for a message.
+fn shown_title(section: &str, name: &str) -> String {
+    if has_swallowed(name) { format!("[{section}.…]") } else { title(section, name) }
 }
 
 /// Every table, in the order of the reference page.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml_writer::{ToTomlValue as _, TomlStringBuilder};
 
-use crate::checker::{Checker, items, list, suggest, text};
+use crate::checker::{Checker, items, list, quoted, suggest, text};
 use crate::keys::{Exposure, Read};
 use crate::secret::Secret;
 use crate::tree::{Data, Node};
@@ -191,7 +191,9 @@ impl<T: Copy + PartialEq + Sync> Read for Choice<T> {
             }
             problem.help(served);
         } else {
-            checker.error(node.span, format!("unknown {key} `{word}`")).help(suggest(word, &names, "served"));
+            checker
+                .error(node.span, format!("unknown {key} {}", quoted(word)))
+                .help(suggest(word, &names, "served"));
         }
         None
     }
@@ -246,6 +248,29 @@ impl Read for Text {
 
     fn write(&self, value: &String) -> Option<String> {
         Some(quote(value))
+    }
+}
+
+/// A program or a pattern, whose kind this says.
+pub(crate) struct Code(pub(crate) &'static str);
+
+impl Read for Code {
+    type Value = String;
+
+    fn read(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<String> {
+        text(key, node, self.0, checker).map(str::to_owned)
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        self.0.into()
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quote(value))
+    }
+
+    fn exposure(&self) -> Exposure {
+        Exposure::Code
     }
 }
 

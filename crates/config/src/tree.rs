@@ -33,7 +33,7 @@ pub(crate) enum Data {
     Datetime(String),
     List(Vec<Node>),
     Table(Table),
-    /// A syntax error is in it, and has been reported.
+    /// A syntax error is in it or near it, and has been reported.
     Broken,
 }
 

@@ -44,7 +44,7 @@ fn an_empty_file_has_all_defaults() {
     assert_eq!(config.http.root_url(8081), "http://localhost:8081");
     assert_eq!(config.http.header_timeout, Duration::from_secs(10));
     assert_eq!(config.http.body_timeout, Duration::from_secs(30));
-    assert_eq!(config.http.send_timeout, Duration::from_secs(60));
+    assert_eq!(config.http.send_timeout, Duration::from_mins(1));
     assert_eq!(config.http.max_body, 4 << 20);
     assert_eq!((config.log.kind, config.log.window.events), (LogKind::Memory, 10_000));
     assert_eq!(config.log.window.bytes, 64 << 20);
@@ -77,7 +77,7 @@ fn units() {
     let config = config(&format!("{SSE}keep_alive = \"1h 30m\"\nretry = 5\n[http]\nmax_body = 100\n"));
     assert_eq!(
         (sse(&config).keep_alive, sse(&config).retry),
-        (Duration::from_secs(5400), Duration::from_secs(5))
+        (Duration::from_mins(90), Duration::from_secs(5))
     );
     assert_eq!(config.http.max_body, 100);
 }

@@ -1,9 +1,9 @@
 //! Header rules, in both spellings: what a webhook or a stream asks of a request's headers.
 
 use super::words::check_header_name;
-use crate::checker::{Checker, Fields};
+use crate::checker::{Checker, Fields, quoted};
 use crate::keys::{Foreign, Key, Or, Required, Section};
-use crate::shapes::{ANY_TEXT, Choice, Flag, Hidden, Nested, Text};
+use crate::shapes::{ANY_TEXT, Choice, Code, Flag, Hidden, Nested, Text};
 use crate::tree::{Data, Entry, Node};
 use crate::{HeaderRule, Rule, Span};
 
@@ -118,11 +118,11 @@ pub(crate) static EQUALS_SECTION: Section = Section {
     foreign: &[],
 };
 
-pub(crate) const PATTERN: Key<Required<Text>> = Key {
+pub(crate) const PATTERN: Key<Required<Code>> = Key {
     name: "pattern",
     doc: "A regular expression in the syntax of [`regex`](https://docs.rs/regex/latest/regex/#syntax). It may match \
           anywhere in the value; `^` and `$` anchor it.",
-    presence: Required(Text { kind: "a regular expression", check: |_| Ok(()) }),
+    presence: Required(Code("a regular expression")),
 };
 
 pub(crate) static MATCHES_SECTION: Section = Section {
@@ -160,7 +160,9 @@ pub(super) fn read_all(
         Data::Table(table) => {
             let rules = table.entries.iter().filter_map(|Entry { name, span, node }| {
                 if let Err(problem) = check_header_name(name) {
-                    checker.error(*span, format!("`{name}` cannot be the name of a header")).label(problem);
+                    checker
+                        .error(*span, format!("{} cannot be the name of a header", quoted(name)))
+                        .label(problem);
                 }
                 let rule = read(name, node, on_stream, checker)?;
                 Some(HeaderRule { header: name.clone(), span: *span, rule })
@@ -196,7 +198,7 @@ fn read_item(key: &str, item: &Node, on_stream: bool, checker: &mut Checker<'_>)
 
 fn read(header: &str, node: &Node, on_stream: bool, checker: &mut Checker<'_>) -> Option<Rule> {
     let table = checker.table(header, node)?;
-    let mut fields = Fields::new(format!("the rule for `{header}`"), node.span, table);
+    let mut fields = Fields::new(format!("the rule for {}", quoted(header)), node.span, table);
     let (kind, type_span) = fields.get_with_span(&TYPE, checker);
     let (rule, section) = match kind? {
         Type::Exists => (Some(Rule::Exists), &SECTION),

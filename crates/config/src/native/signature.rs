@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::variable::Variable;
 use super::words::check_header_name;
-use crate::checker::{Checker, Fields};
+use crate::checker::{Checker, Fields, quoted};
 use crate::keys::{Key, Optional, Or, Required, Section};
 use crate::shapes::{ANY_TEXT, Choice, Hidden, Items, Nested, Text};
 use crate::tree::{Data, Entry};
@@ -199,7 +199,7 @@ fn read_signature_on(entry: &Entry, header: &str, checker: &mut Checker<'_>) -> 
     if headers.iter().any(|name| name.eq_ignore_ascii_case(header)) {
         checker
             .error(span, "a signature cannot be made over its own header")
-            .label(format!("`{header}` is here"));
+            .label(format!("{} is here", quoted(header)));
         return None;
     }
     Some(SignatureOn::HeadersThenBody { headers, separator })

@@ -8,7 +8,7 @@ use fanfare_event::{Profile, SinkName, TypePattern, TypePatterns};
 use super::rule;
 use super::source::ENABLED;
 use super::words::{check_id, check_name, check_origin, check_path};
-use crate::checker::{Checker, Fields};
+use crate::checker::{Checker, Fields, quoted};
 use crate::keys::{Foreign, Key, Optional, Or, Read, Required, Section};
 use crate::shapes::{Choice, Count, Flag, Items, Nested, Text, Time, quote};
 use crate::tree::{Data, Entry, Node, Table};
@@ -189,7 +189,7 @@ pub(super) fn read_all(table: &Table, checker: &mut Checker<'_>) -> Vec<Sink> {
     let mut sinks = Vec::new();
     for entry in &table.entries {
         if let Some(table) = checker.table(&entry.name, &entry.node) {
-            let mut fields = Fields::new(super::title("sinks", &entry.name), entry.span, table);
+            let mut fields = Fields::new(super::shown_title("sinks", &entry.name), entry.span, table);
             let enabled = fields.get(&ENABLED, checker);
             checker.switched_off = !enabled;
             let sink = read(entry, fields, checker);
@@ -258,7 +258,7 @@ fn report_shared_paths(sinks: &[Sink], checker: &mut Checker<'_>) {
             let Sink { name, span, .. } = before;
             checker
                 .error(sink.span, format!("two sinks have the URL `{}`", sse.path))
-                .also(*span, format!("`{name}` has it already"));
+                .also(*span, format!("{} has it already", quoted(name.as_str())));
         }
     }
 }

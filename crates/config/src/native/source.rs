@@ -6,7 +6,7 @@ use super::metadata::Metadata;
 use super::rule;
 use super::transformer::{INLINE, TRANSFORMER_REFS, Transformers};
 use super::words::{check_header_name, check_id, check_name};
-use crate::checker::{Checker, Fields};
+use crate::checker::{Checker, Fields, quoted};
 use crate::keys::{Foreign, Key, Optional, Or, Required, Section};
 use crate::shapes::{Choice, Flag, Items, Nested, Text};
 use crate::tree::{Data, Entry, Table};
@@ -130,7 +130,7 @@ pub(super) fn read_all(
     let mut sources = Vec::new();
     for entry in &table.entries {
         if let Some(table) = checker.table(&entry.name, &entry.node) {
-            let mut fields = Fields::new(super::title("sources", &entry.name), entry.span, table);
+            let mut fields = Fields::new(super::shown_title("sources", &entry.name), entry.span, table);
             let enabled = fields.get(&ENABLED, checker);
             checker.switched_off = !enabled;
             let source = read(entry, fields, after, transformers, checker);
@@ -163,9 +163,9 @@ fn read(
     let receives = extractor.is_some_and(|extractor| !matches!(extractor.node.data, Data::Broken));
     let extractor = extractor.and_then(|extractor| read_extractor(name, extractor, checker));
     if !receives && !checker.incomplete && !checker.switched_off {
-        let sub = super::title("sources", name).replace(']', ".extractor]");
+        let sub = super::shown_title("sources", name).replace(']', ".extractor]");
         checker
-            .warning(*span, format!("the source `{name}` receives nothing: it has no `extractor`"))
+            .warning(*span, format!("the source {} receives nothing: it has no `extractor`", quoted(name)))
             .help(format!("add a webhook: `{sub}` with `type = \"webhook\"` and `id = \"…\"`"));
     }
     fields.finish(&SECTION, checker);
@@ -183,12 +183,15 @@ pub(super) fn refs(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Vec<(S
 
 fn read_extractor(source: &str, entry: &Entry, checker: &mut Checker<'_>) -> Option<Extractor> {
     let table = checker.table(EXTRACTOR.name, &entry.node)?;
-    let title = super::title("sources", source).replace(']', ".extractor]");
+    let title = super::shown_title("sources", source).replace(']', ".extractor]");
     let mut fields = Fields::new(title, entry.span, table);
     let (kind, type_span) = fields.get_with_span(&TYPE, checker);
     match kind? {
         Type::Noop => {
-            checker.warning(type_span, format!("the source `{source}` receives nothing: its type is `noop`"));
+            checker.warning(
+                type_span,
+                format!("the source {} receives nothing: its type is `noop`", quoted(source)),
+            );
             fields.finish(&NOOP_SECTION, checker);
             None
         }
@@ -226,7 +229,7 @@ fn report_shared_ids(sources: &[Source], checker: &mut Checker<'_>) {
             checker
                 .error(source.span, format!("two sources have the URL `{}`", webhook.path))
                 .label("its webhook has the same `id`")
-                .also(*span, format!("`{name}` has it already"));
+                .also(*span, format!("{} has it already", quoted(name.as_str())));
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::words::{check_name, check_pointer};
-use crate::checker::{Checker, Fields, suggest};
+use crate::checker::{Checker, Fields, quoted, suggest, text};
 use crate::file::read_regular;
 use crate::keys::{Foreign, Key, Optional, Or, Required, Section};
-use crate::shapes::{ANY_TEXT, Choice, Count, Items, Nested, Text};
+use crate::shapes::{ANY_TEXT, Choice, Code, Count, Items, Nested, Text};
 use crate::tree::{Data, Entry, Node, Table};
 use crate::{Program, Span, Transformer, TransformerKind};
 
@@ -37,15 +37,18 @@ pub(crate) const TYPE: Key<Required<Choice<Type>>> = Key {
     }),
 };
 
-pub(crate) const TEMPLATE: Key<Optional<Text>> = Key {
+pub(crate) const TEMPLATE: Key<Optional<Code>> = Key {
     name: "template",
     doc: "The program, in VRL. It sees `.metadata`, `.headers` and `.body`, and returns a list of events: `[.]` \
           passes the event on, `[]` drops it.",
-    presence: Optional(ANY_TEXT, "one of `template`, `script` and `template_file` must be there"),
+    presence: Optional(Code("a string"), "one of `template`, `script` and `template_file` must be there"),
 };
 
-const SCRIPT: Key<Optional<Text>> =
-    Key { name: "script", doc: "The same as `template`.", presence: Optional(ANY_TEXT, "see `template`") };
+const SCRIPT: Key<Optional<Code>> = Key {
+    name: "script",
+    doc: "The same as `template`.",
+    presence: Optional(Code("a string"), "see `template`"),
+};
 
 const TEMPLATE_FILE: Key<Optional<Text>> = Key {
     name: "template_file",
@@ -152,7 +155,7 @@ impl Transformers {
                 continue;
             };
             let base = predefined(name).filter(|_| table.get(TYPE.name).is_none());
-            let fields = Fields::new(super::title("transformers", name), *span, table);
+            let fields = Fields::new(super::shown_title("transformers", name), *span, table);
             let transformer = read_transformer(name.clone(), fields, base, checker);
             transformers.add(transformer);
         }
@@ -198,7 +201,7 @@ impl Transformers {
         let known = self.by_name.keys().map(String::as_str);
         let known: Vec<_> = known.chain(PREDEFINED.map(|(name, _)| name)).collect();
         let help = suggest(name, &known, "transformers");
-        checker.absent(span, format!("no transformer is called `{name}`")).help(help);
+        checker.absent(span, format!("no transformer is called {}", quoted(name))).help(help);
         None
     }
 
@@ -269,9 +272,9 @@ fn section(kind: Type) -> &'static Section {
 
 /// The program of one of three keys.
 fn read_program(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Program {
-    let keys = [&TEMPLATE, &SCRIPT, &TEMPLATE_FILE];
+    let names = [TEMPLATE.name, SCRIPT.name, TEMPLATE_FILE.name];
     let given: Vec<_> =
-        keys.iter().filter_map(|key| fields.entry(key.name).map(|entry| (*key, entry))).collect();
+        names.into_iter().filter_map(|name| fields.entry(name).map(|entry| (name, entry))).collect();
     let none = Program { text: String::new(), span: fields.span(), exact: false };
     match given.as_slice() {
         // A program named in a way that is not served has been refused already.
@@ -282,17 +285,17 @@ fn read_program(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Program {
                 .help("write the program as `template` or `script`, or name its file with `template_file`");
             none
         }
-        [(key, entry)] if key.name == TEMPLATE_FILE.name => {
-            program_file(&entry.node, checker).unwrap_or(none)
+        [(name, entry)] if *name == TEMPLATE_FILE.name => program_file(&entry.node, checker).unwrap_or(none),
+        [(name, entry)] => {
+            let Some(text) = text(name, &entry.node, "a string", checker) else { return none };
+            match entry.node.data {
+                Data::Text { exact: Some(span), .. } => Program { text: text.to_owned(), span, exact: true },
+                _ => Program { text: text.to_owned(), span: entry.node.span, exact: false },
+            }
         }
-        [(key, entry)] => match (key.read(&entry.node, checker), &entry.node.data) {
-            (Some(text), Data::Text { exact: Some(span), .. }) => Program { text, span: *span, exact: true },
-            (Some(text), _) => Program { text, span: entry.node.span, exact: false },
-            (None, _) => none,
-        },
         [(first, before), (second, entry), ..] => {
             checker
-                .error(entry.span, format!("`{}` and `{}` are both there", first.name, second.name))
+                .error(entry.span, format!("`{first}` and `{second}` are both there"))
                 .also(before.span, "the first program")
                 .help("keep one of them: a transformer has one program");
             none
@@ -311,7 +314,7 @@ fn program_file(node: &Node, checker: &mut Checker<'_>) -> Option<Program> {
         }
         Err(problem) => {
             checker
-                .error(node.span, format!("cannot read `{}`: {problem}", path.display()))
+                .error(node.span, format!("cannot read {}: {problem}", quoted(&path.display().to_string())))
                 .help("a relative path starts from the folder of the configuration file");
             None
         }

@@ -1,0 +1,145 @@
+//! The text of a file with syntax errors, masked. Nobody can say there what is a value and what is not, so a word is
+//! shown only if it is one that this program knows, or if its place leaves no doubt.
+
+use std::ops::Range;
+
+use super::{KNOWN, hide};
+use crate::checker::nearest;
+
+/// Masks a text that could not be read, line by line. Beside known words these are shown: names in the header of a
+/// table; a misspelt key in front of an `=`; and a value directly behind the `=` of a key whose values anyone may see.
+pub(crate) fn broken(text: &str) -> String {
+    let mut hidden = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let mut line = Line { rest: line, at: start, place: Place::Start, hidden: &mut hidden };
+        while line.step() {}
+        start = line.at;
+    }
+    hide(text, hidden)
+}
+
+/// What the last token of a line makes of the next.
+#[derive(Clone, Copy)]
+enum Place<'t> {
+    /// The line has begun.
+    Start,
+    /// In brackets that began the line; `true` behind a known name.
+    Header(bool),
+    /// Behind a known key.
+    Key(&'t str),
+    /// Behind a known key and its `=`.
+    Value(&'t str),
+    /// Anywhere else.
+    Within,
+}
+
+struct Line<'t, 'h> {
+    rest: &'t str,
+    /// Where the rest starts in the whole text.
+    at: usize,
+    place: Place<'t>,
+    hidden: &'h mut Vec<Range<usize>>,
+}
+
+impl Line<'_, '_> {
+    /// Takes the next token; `false` at the end of the line.
+    fn step(&mut self) -> bool {
+        let Some(first) = self.rest.chars().next() else { return false };
+        let (token, rest) = self.rest.split_at(token_length(self.rest));
+        let is_text = matches!(first, '"' | '\'');
+        if is_text || is_word(first) {
+            let name = token.trim_matches(['"', '\'']);
+            let is_closed = !is_text || (token.len() > 1 && token.ends_with(first));
+            let is_known = KNOWN.words.contains(name);
+            let is_shown = is_known || self.leaves_no_doubt(name, is_text, is_closed, rest);
+            if !is_shown {
+                self.hidden.push(self.at..self.at + token.len());
+            }
+            self.place = match self.place {
+                Place::Header(known) if !is_text => Place::Header(known || is_known),
+                _ if is_known && !is_text => Place::Key(name),
+                _ => Place::Within,
+            };
+        } else if !first.is_whitespace() {
+            self.place = match (self.place, first) {
+                (Place::Start, '[') => Place::Header(false),
+                (Place::Header(known), '[' | '.') => Place::Header(known),
+                (Place::Key(key), '=') => Place::Value(key),
+                _ => Place::Within,
+            };
+        } else if matches!(self.place, Place::Header(_)) {
+            self.place = Place::Within;
+        }
+        self.rest = rest;
+        self.at += token.len();
+        true
+    }
+
+    /// Whether a word that is not known may be shown because of its place.
+    fn leaves_no_doubt(&self, name: &str, is_text: bool, is_closed: bool, rest: &str) -> bool {
+        match self.place {
+            Place::Start => {
+                let misspelt = nearest(name, KNOWN.words.iter().copied()).is_some();
+                !is_text && misspelt && rest.trim_start().starts_with('=')
+            }
+            Place::Header(known) => known && !is_text,
+            // A string without an end, or with such characters in it, may have swallowed what comes behind it.
+            Place::Value(key) => {
+                let is_whole = !name.contains(['=', '#', '"', '\'', ',', '{', '}', '[', ']']);
+                KNOWN.shown.contains(key) && is_whole && is_closed
+            }
+            Place::Key(_) | Place::Within => false,
+        }
+    }
+}
+
+/// Bytes of the word, the string, or the single character that a text starts with.
+fn token_length(text: &str) -> usize {
+    let mut chars = text.char_indices();
+    let Some((_, first)) = chars.next() else { return 0 };
+    let end = match first {
+        '"' | '\'' => {
+            chars.find(|(_, c)| *c == first || *c == '\n').map(|(at, c)| at + usize::from(c == first))
+        }
+        c if is_word(c) => chars.find(|(_, c)| !is_word(*c)).map(|(at, _)| at),
+        c => Some(c.len_utf8()),
+    };
+    end.unwrap_or(text.len())
+}
+
+/// What a secret may be made of is one word, so that no part of it is taken for a known one.
+fn is_word(c: char) -> bool {
+    !c.is_whitespace() && !"\"'=[]{},#.".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_a_broken_line() {
+        let check = |line: &str, expected: &str| assert_eq!(broken(line), expected);
+        check("port = 80 80", "port = 80 **");
+        check("prot = 80", "prot = **");
+        check("zyxwvu = 80", "****** = **");
+        check("type = \"sse", "type = \"sse");
+        check("id = \"orders\"", "id = \"orders\"");
+        check("id = \"orders", "id = \"******");
+        check("[sinks.my_sink", "[sinks.my_sink");
+        check("[my_sink.x]", "[*******.*]");
+        check("[sinks.a] s3cr3t", "[sinks.a] ******");
+        check("value = \"s3cr3t", "value = \"******");
+        check("valu = \"s3cr3t\"", "valu = \"******\"");
+        check("  value \"s3cr3t\"", "  value \"******\"");
+        check("s3cr3t\", prefix = \"x\" }", "******\"***********\"*\"**");
+        check("type = \"equals, value = \"s3cr3t\"", "type = \"****************\"******\"");
+        check(
+            "{ header = \"X-A\", rule = { value = s3cr3t } }",
+            "{ header = \"X-A\", rule = { value = ****** } }",
+        );
+        check("# was s3cr3t", "# *** ******");
+        check("id = \"a\"token = \"s3cr3t\"", "id = \"a\"token = \"******\"");
+        check("value = \"gr\u{f6}\u{df}e\"\r\n", "value = \"*******\"\r\n");
+    }
+}

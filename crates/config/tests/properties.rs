@@ -1,0 +1,101 @@
+//! What holds for every input: nothing panics, no secret is shown, and what is printed is read back.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "properties/breaking.rs"]
+mod breaking;
+#[path = "properties/configs.rs"]
+mod configs;
+
+use std::fs;
+use std::path::Path;
+
+use fanfare_config::{Env, Loaded, Secrets, parse};
+use proptest::prelude::*;
+
+use breaking::{broken, variables};
+use configs::configs;
+
+/// Parses, and does all that can be done with what comes of it. All that can be seen of it, as one text.
+fn all_that_is_shown(text: &str, env: &Env) -> (Loaded, String) {
+    let loaded = parse(Path::new("test.toml"), text, env);
+    let shown = [
+        loaded.diagnostics.render(false),
+        loaded.diagnostics.render(true),
+        loaded.config.to_toml(Secrets::Masked),
+        format!("{loaded:?}"),
+        format!("{env:?}"),
+    ];
+    (loaded, shown.concat())
+}
+
+/// Configurations to break: those of the seeds, and those of the golden files.
+fn files() -> Vec<String> {
+    let folders = ["tests/seeds", "tests/diagnostics"];
+    let paths = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let paths = paths.map(|entry| entry.unwrap().path());
+    let toml = paths.filter(|path| path.extension().is_some_and(|it| it == "toml"));
+    toml.filter_map(|path| fs::read_to_string(path).ok()).collect()
+}
+
+/// A place for a secret is `SECRET`.
+const WITH_SECRETS: [&str; 6] = [
+    "[sinks.a]\ntype = \"sse\"\nid = \"a\"\n[sinks.a.headers]\n\
+     \"Authorization\" = { type = \"equals\", value = \"SECRET\", prefix = \"Bearer \" }\n\
+     X-B = { type = \"signature\", token = 'SECRET', token_encoding = \"hex\", signature_prefix = \"sha256=\" }\n",
+    "[sources.a.extractor]\ntype = \"webhook\"\nid = \"a\"\n[[sources.a.extractor.headers]]\n\
+     header = \"X-A\"\nrule = { type = \"equals\", value = \"\"\"SECRET\"\"\", case_sensitive = false } # was SECRET\n",
+    "[sources.a.extractor.headers.X-A]\ntype = \"secret\"\nvalue = \"SECRET\"\nsuffix = \"x\"\n\
+     [sources.a.extractor.headers.X-B]\ntype = \"signature\"\ntoken_env = \"SECRET\"\nsignature_on = \"body\"\n",
+    "[sinks.database]\nenabled = false\ntype = \"db\"\nurl = \"postgresql://postgres:SECRET@localhost/cdviz\"\n\
+     [state.parameters]\nroot = \"./x\"\npassword = \"SECRET\"\n",
+    "[sinks.a]\ntype = \"sse\"\nid = \"a\"\nheaders = [\n  { header = \"X-A\", rule = { type = \"equals\", value = \"SECRET\" } },\n\
+     { header = \"X-B\", rule = { type = \"static\", value = \"SECRET\" } },\n]\n",
+    "# token = \"SECRET\"\n[sources.a.extractor]\ntype = \"webhook\"\nid = \"a\"\n\
+     [sources.a.extractor.signature]\nheader = \"x-hub-signature-256\"\ntoken = \"SECRET\"\n",
+];
+
+/// Places for a secret in the environment.
+const SECRET_VARIABLES: [(&str, &str); 4] = [
+    ("TOKEN", "SECRET"),
+    ("FANFARE__SINKS__A__HEADERS__AUTHORIZATION__VALUE", "SECRET"),
+    ("FANFARE__SINKS__A__HEADERS", "{ X-C = { type = \"equals\", value = \"SECRET\" } }"),
+    ("FANFARE__SOURCES__A__EXTRACTOR__HEADERS__X_C", "{ type = \"signature\", token = 'SECRET' "),
+];
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC*|[\\x00-\\x7f\u{e9}\u{1f600}]*", env in variables()) {
+        all_that_is_shown(&text, &env);
+    }
+
+    #[test]
+    fn no_broken_file_makes_it_panic(
+        text in proptest::sample::select(files()).prop_flat_map(|text| broken(text, 0..6)),
+        env in variables(),
+    ) {
+        all_that_is_shown(&text, &env);
+    }
+
+    #[test]
+    fn no_secret_is_shown(
+        secret in "[a-z0-9][A-Za-z0-9+/=_-]{10,20}[A-Za-z0-9]|[a-z0-9][A-Za-z0-9]{4,8} [A-Za-z0-9]{4,8}",
+        text in proptest::sample::select(&WITH_SECRETS).prop_flat_map(|text| broken(text.to_owned(), 0..4)),
+        variables in proptest::sample::subsequence(&SECRET_VARIABLES, 0..=4),
+    ) {
+        let text = text.replace("SECRET", &secret);
+        let variables = variables.iter().map(|(name, value)| (*name, value.replace("SECRET", &secret)));
+        let (_, shown) = all_that_is_shown(&text, &variables.collect());
+        prop_assert!(!shown.contains(&secret), "{}\n{}", text, shown);
+    }
+
+    #[test]
+    fn what_is_printed_is_read_back((config, env) in configs()) {
+        let printed = config.to_toml(Secrets::Shown);
+        let loaded = parse(Path::new("printed.toml"), &printed, &env);
+        let rendered = loaded.diagnostics.render(false);
+        prop_assert!(!loaded.diagnostics.has_errors(), "{}\n{}", printed, rendered);
+        prop_assert_eq!(&loaded.config, &config, "{}", printed);
+        prop_assert_eq!(loaded.config.to_toml(Secrets::Shown), printed);
+    }
+}

@@ -1,0 +1,238 @@
+//! Configurations made up at random, with the environment that they need.
+
+use std::time::Duration;
+
+use fanfare_config::{
+    Config, Cors, Encoding, Env, Extractor, HeaderRule, Http, Log, LogKind, OnLag, Program, Rule, Secret,
+    SignatureOn, Sink, SinkKind, Source, Span, SseSink, Transformer, TransformerKind, Webhook, Window, parse,
+};
+use fanfare_event::{Object, Profile, SinkName, SourceName, TypePattern, TypePatterns};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// The variable that holds every secret here, and what it holds.
+const VARIABLE: (&str, &str) = ("A_TOKEN", "t\u{f6}ken \"'\\");
+
+pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
+    let transformers = btree_map(name(), kind(), 0..5);
+    let sources =
+        btree_map(name(), (vec(any::<proptest::sample::Index>(), 0..4), option::of(webhook())), 0..4);
+    let sinks = btree_map(name(), sse(), 0..4);
+    let config = (http(), log(), transformers, sources, sinks).prop_map(
+        |(http, log, transformers, sources, sinks)| {
+            let transformers: Vec<_> = transformers
+                .into_iter()
+                .map(|(name, kind)| Transformer { name, span: nowhere(), type_span: nowhere(), kind })
+                .collect();
+            let sources = (0..).zip(sources).map(|(number, (name, (chain, extractor)))| Source {
+                name: SourceName::new(&name),
+                span: nowhere(),
+                transformers: chain
+                    .iter()
+                    .filter(|_| !transformers.is_empty())
+                    .map(|index| index.index(transformers.len()))
+                    .collect(),
+                extractor: extractor.map(|mut webhook| {
+                    webhook.id = format!("{}-{number}", webhook.id);
+                    webhook.path = format!("/webhook/{}", webhook.id);
+                    Extractor::Webhook(webhook)
+                }),
+            });
+            let sinks = (0..).zip(sinks).map(|(number, (name, mut sse))| {
+                sse.path = format!("{}{number}", sse.path);
+                Sink { name: SinkName::new(&name), span: nowhere(), kind: SinkKind::Sse(sse) }
+            });
+            Config { http, log, sources: sources.collect(), sinks: sinks.collect(), transformers }
+        },
+    );
+    config.prop_map(|config| (config, Env::from_iter([VARIABLE])))
+}
+
+/// Spans are all equal, and come from reading something.
+fn nowhere() -> Span {
+    let read = parse("".as_ref(), "[sinks.a]\ntype = \"sse\"\nid = \"a\"\n", &Env::default());
+    read.config.sinks.first().map(|sink| sink.span).unwrap()
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z][a-z0-9_-]{0,8}", "[^\\p{Cc}]{1,8}"]
+}
+
+/// Anything at all, and what is hard to quote.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![".*", "(?s).{0,20}", "[\"'\\\\\n\r\t ]{0,8}", "[a-z]{1,8}"]
+}
+
+fn millis(range: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Duration> {
+    range.prop_map(Duration::from_millis)
+}
+
+fn http() -> impl Strategy<Value = Http> {
+    let host = proptest::sample::select(&["0.0.0.0", "::1", "events.example.com"][..]);
+    let root_url = option::of(Just("https://a.example.com/b".to_owned()));
+    let deadline = || millis(10..=3_600_000);
+    (host, any::<u16>(), root_url, deadline(), deadline(), deadline(), 1..1_usize << 30).prop_map(
+        |(host, port, root_url, header_timeout, body_timeout, send_timeout, max_body)| Http {
+            host: host.to_owned(),
+            port,
+            root_url,
+            header_timeout,
+            body_timeout,
+            send_timeout,
+            max_body,
+        },
+    )
+}
+
+fn log() -> impl Strategy<Value = Log> {
+    (1..1_000_000_usize, 1024..1_usize << 36)
+        .prop_map(|(events, bytes)| Log { kind: LogKind::Memory, window: Window { events, bytes } })
+}
+
+fn kind() -> impl Strategy<Value = TransformerKind> {
+    let program = text().prop_map(|text| Program { text, span: nowhere(), exact: false });
+    prop_oneof![
+        program.prop_map(|program| TransformerKind::Vrl { program }),
+        Just(TransformerKind::Passthrough),
+        Just(TransformerKind::DiscardAll),
+        text().prop_map(|target| TransformerKind::Log { target }),
+        (0..10_000_000_usize, "(/[a-z~]{0,4}){0,3}").prop_map(|(capacity, key_path)| {
+            TransformerKind::Deduplicate { capacity, key_path: key_path.replace('~', "~0") }
+        }),
+    ]
+}
+
+fn webhook() -> impl Strategy<Value = Webhook> {
+    (name_of_url(), rules(), btree_set("[a-z0-9-]{1,8}", 0..3), metadata()).prop_map(
+        |(id, headers, headers_to_keep, metadata)| Webhook {
+            id,
+            path: String::new(),
+            headers,
+            headers_to_keep: headers_to_keep.into_iter().collect(),
+            metadata,
+            type_span: nowhere(),
+        },
+    )
+}
+
+fn metadata() -> impl Strategy<Value = Object> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_filter("JSON has finite numbers only", |f| f.is_finite()).prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    let value = leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((text(), inner), 0..4).prop_map(|members| members.into_iter().collect::<Value>()),
+        ]
+    });
+    vec((text(), value), 0..3).prop_map(|members| members.into_iter().collect())
+}
+
+fn name_of_url() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z0-9_~-]{1,8}", "[a-z]{1,3}/[a-z@:!$&'()*+,;=]{1,3}"]
+}
+
+fn sse() -> impl Strategy<Value = SseSink> {
+    let pattern =
+        prop_oneof!["[a-z]{1,4}(\\.[a-z]{1,4}){0,2}", Just("*".to_owned()), Just("a.b.*".to_owned())];
+    let matches = vec(pattern, 1..4).prop_map(|patterns| {
+        TypePatterns::new(patterns.iter().map(|text| TypePattern::parse(text).unwrap()))
+    });
+    let on_lag = proptest::sample::select(&[OnLag::CatchUp, OnLag::Notice, OnLag::Disconnect][..]);
+    let origins =
+        vec(proptest::sample::select(&["*", "https://app.example.com", "http://localhost:3000"][..]), 1..3);
+    let cors = option::of(
+        origins
+            .prop_map(|origins| Cors { allowed_origins: origins.into_iter().map(str::to_owned).collect() }),
+    );
+    let place = (option::of(name_of_url()), name_of_url());
+    let numbers =
+        (millis(10..=86_400_000), 1..100_000_000_usize, millis(1..=3_600_000), 1..100_000_000_usize);
+    (place, matches, numbers, on_lag, any::<bool>(), rules(), cors).prop_map(
+        |(
+            (id, path),
+            matches,
+            (keep_alive, buffer, retry, max_connections),
+            on_lag,
+            replay,
+            headers,
+            cors,
+        )| SseSink {
+            id,
+            path: format!("/{path}"),
+            matches,
+            profile: Profile::Cdevent,
+            keep_alive,
+            buffer,
+            on_lag,
+            replay,
+            retry,
+            max_connections,
+            headers,
+            cors,
+            type_span: nowhere(),
+        },
+    )
+}
+
+fn rules() -> impl Strategy<Value = Vec<HeaderRule>> {
+    let rule = ("X-[A-Za-z0-9!#$%&'*+.^_`|~-]{1,8}", rule());
+    vec(rule.prop_map(|(header, rule)| HeaderRule { header, span: nowhere(), rule }), 0..3)
+}
+
+fn secret() -> Secret {
+    Secret::from(VARIABLE.1.to_owned())
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    let equals =
+        (text(), any::<bool>(), text(), text()).prop_map(|(value, case_sensitive, prefix, suffix)| {
+            Rule::Equals { value: value.into(), case_sensitive, prefix, suffix }
+        });
+    let named = (text(), text()).prop_map(|(prefix, suffix)| Rule::Secret {
+        variable: VARIABLE.0.to_owned(),
+        value: secret(),
+        prefix,
+        suffix,
+    });
+    let pattern = prop_oneof![text().prop_map(|text| regex::escape(&text)), Just("^\\w+'''$".to_owned())];
+    prop_oneof![
+        Just(Rule::Exists),
+        equals,
+        named,
+        pattern.prop_map(|pattern| Rule::Matches { pattern }),
+        signature()
+    ]
+}
+
+fn signature() -> impl Strategy<Value = Rule> {
+    let token = prop_oneof![
+        Just((secret(), Some(VARIABLE.0.to_owned()), None)),
+        Just((Secret::from("00ff".to_owned()), None, Some(Encoding::Hex))),
+        Just((Secret::from("AP8=".to_owned()), None, Some(Encoding::Base64))),
+        "(?s).{1,8}".prop_map(|token| (Secret::from(token), None, None)),
+    ];
+    let on = prop_oneof![
+        Just(SignatureOn::Body),
+        (vec("[a-w]{1,8}", 1..3), text())
+            .prop_map(|(headers, separator)| SignatureOn::HeadersThenBody { headers, separator }),
+    ];
+    let encoding = proptest::sample::select(&[Encoding::Hex, Encoding::Base64][..]);
+    (token, option::of(text()), on, encoding).prop_map(
+        |((token, token_env, token_encoding), signature_prefix, signature_on, signature_encoding)| {
+            Rule::Signature {
+                token,
+                token_env,
+                token_encoding,
+                signature_prefix,
+                signature_on,
+                signature_encoding,
+            }
+        },
+    )
+}
