@@ -1,7 +1,10 @@
-//! Header rules, from how the configuration has them to how they are checked.
+//! Header rules: from how the configuration has them to how they are checked, and what a refusal looks like.
 
-use fanfare_auth::HeaderRules;
+use fanfare_auth::{HeaderRules, Refused, RefusedKind};
 use fanfare_config::{Diagnostics, HeaderRule};
+use http::StatusCode;
+
+use crate::problem::Problem;
 
 /// The rules, compiled. The configuration has checked each, so that what is refused here is a fault of ours; it is
 /// told all the same, because a rule that is left out lets everyone in.
@@ -13,6 +16,18 @@ pub(crate) fn build(rules: &[HeaderRule], diagnostics: &mut Diagnostics) -> Head
         }
         HeaderRules::default()
     })
+}
+
+/// Names the header and the rule, never a value.
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let status = match refused.kind {
+            RefusedKind::Missing => StatusCode::UNAUTHORIZED,
+            RefusedKind::Wrong => StatusCode::FORBIDDEN,
+        };
+        let detail = refused.to_string();
+        Self::new(status, detail).with("header", refused.header).with("rule", refused.rule)
+    }
 }
 
 fn auth_rule(rule: &fanfare_config::Rule) -> fanfare_auth::Rule {

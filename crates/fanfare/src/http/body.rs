@@ -26,7 +26,7 @@ pub(crate) fn empty() -> Body {
     full(Bytes::new())
 }
 
-/// How long the rest of a body that is too large is read and thrown away.
+/// How long a body that nobody wants is read and thrown away.
 #[cfg(feature = "source_webhook")]
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -42,19 +42,23 @@ pub(crate) enum ReadError {
     Gone,
 }
 
-/// Reads a body of at most `limit` bytes, which must be here within `timeout`.
-///
-/// What is too large is read on for a while and thrown away. A client that is still sending when the connection ends
-/// meets a reset, which takes the answer with it (RFC 9112, 9.6).
+/// Reads a body of at most `limit` bytes, which must be here within `timeout`. One that is too large is discarded.
 #[cfg(feature = "source_webhook")]
 pub(crate) async fn read(mut body: Incoming, limit: usize, timeout: Duration) -> Result<Bytes, ReadError> {
     let reading = read_up_to(&mut body, limit);
     let read = tokio::time::timeout(timeout, reading).await.unwrap_or(Err(ReadError::TooSlow));
     if read == Err(ReadError::TooLarge) {
-        let discarding = async move { while let Some(Ok(_)) = body.frame().await {} };
-        tokio::spawn(tokio::time::timeout(LINGER, discarding));
+        discard(body);
     }
     read
+}
+
+/// Reads a body for a while, beside the answer, and throws it away. A client that is still sending when the connection
+/// ends meets a reset, which takes the answer with it (RFC 9112, 9.6).
+#[cfg(feature = "source_webhook")]
+pub(crate) fn discard(mut body: Incoming) {
+    let discarding = async move { while let Some(Ok(_)) = body.frame().await {} };
+    tokio::spawn(tokio::time::timeout(LINGER, discarding));
 }
 
 #[cfg(feature = "source_webhook")]

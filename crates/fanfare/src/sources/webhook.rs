@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use fanfare_auth::{HeaderRules, RefusedKind};
+use fanfare_auth::HeaderRules;
 use fanfare_event::SourceName;
 use fanfare_log::{AppendError, Appended};
 use fanfare_source::webhook::{Accepted, Refusal, Webhook};
 use fanfare_source::{Intake, IntakeError};
 use fanfare_transform::{Chain, Refusal as TransformerRefusal};
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use serde_json::json;
@@ -71,10 +71,11 @@ impl WebhookEndpoint {
         publisher: &Publisher,
         request: Request<Incoming>,
     ) -> Result<Vec<Published>, Problem> {
-        if request.method() != Method::POST {
-            return Err(Problem::method_not_allowed("POST"));
-        }
         let (head, body) = request.into_parts();
+        if let Err(problem) = self.check_head(&head) {
+            body::discard(body);
+            return Err(problem);
+        }
         let body =
             body::read(body, self.max_body, self.body_timeout).await.map_err(|error| self.unread(error))?;
         let Accepted { delivery, key } = self
@@ -85,6 +86,13 @@ impl WebhookEndpoint {
             .publish(self.webhook.intake(), delivery, key.as_deref())
             .await
             .map_err(|error| not_appended(&error))
+    }
+
+    fn check_head(&self, head: &request::Parts) -> Result<(), Problem> {
+        if head.method != Method::POST {
+            return Err(Problem::method_not_allowed("POST"));
+        }
+        self.webhook.check_head(&HeaderMapView(&head.headers)).map_err(refused)
     }
 
     fn unread(&self, error: ReadError) -> Problem {
@@ -119,13 +127,7 @@ fn answer(published: &[Published]) -> Response<Body> {
 fn refused(refusal: Refusal) -> Problem {
     let detail = refusal.to_string();
     match refusal {
-        Refusal::Header(refused) => {
-            let status = match refused.kind {
-                RefusedKind::Missing => StatusCode::UNAUTHORIZED,
-                RefusedKind::Wrong => StatusCode::FORBIDDEN,
-            };
-            Problem::new(status, detail).with("header", refused.header).with("rule", refused.rule)
-        }
+        Refusal::Header(refused) => refused.into(),
         Refusal::ContentType => {
             Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).with("header", "Content-Type")
         }

@@ -89,6 +89,12 @@ impl Webhook {
         &self.intake
     }
 
+    /// What can be said before the body is there, so that nobody who will be refused is listened to for long. It does
+    /// not replace [`Webhook::accept`].
+    pub fn check_head(&self, head: &dyn RequestHead) -> Result<(), Refusal> {
+        Ok(self.rules.check_head(head)?)
+    }
+
     /// Takes a request. `body` is as it came over the network, which is what signatures are made over.
     pub fn accept(
         &self,

@@ -141,7 +141,9 @@ fn rules_come_first_and_transformers_may_drop_everything() {
     let now = "2024-05-01T12:00:00Z".parse().unwrap();
     let guarded = webhook(&[], vec![("X-Key".to_owned(), Rule::Exists)]);
     let refusal = guarded.accept(&head(&[]), b"not json", now, String::new).unwrap_err();
-    assert!(matches!(refusal, Refusal::Header(refused) if refused.kind == RefusedKind::Missing));
+    assert!(matches!(&refusal, Refusal::Header(refused) if refused.kind == RefusedKind::Missing));
+    assert_eq!(guarded.check_head(&head(&[])), Err(refusal));
+    assert_eq!(guarded.check_head(&head(&[("x-key", "k")])), Ok(()));
     let dropped = webhook(&[Spec::DiscardAll], vec![]).accept(&head(&[]), b"[1]", now, String::new).unwrap();
     assert_eq!(dropped.delivery.events, []);
     let metadata = json!({"context": "not an object"});

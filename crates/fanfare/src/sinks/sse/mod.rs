@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fanfare_auth::{HeaderRules, RefusedKind};
+use fanfare_auth::HeaderRules;
 use fanfare_event::{Position, SinkName};
 use fanfare_stream::{OnLag, SessionOptions, Subscription};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use rand::Rng as _;
 use tracing::{debug, info, warn};
@@ -121,14 +121,7 @@ impl StreamEndpoint {
             let allow = if self.cors.is_some() { "GET, HEAD, OPTIONS" } else { "GET, HEAD" };
             return Err(Problem::method_not_allowed(allow));
         }
-        self.rules.check(&HeaderMapView(request.headers()), b"").map_err(|refused| {
-            let status = match refused.kind {
-                RefusedKind::Missing => StatusCode::UNAUTHORIZED,
-                RefusedKind::Wrong => StatusCode::FORBIDDEN,
-            };
-            let detail = refused.to_string();
-            Problem::new(status, detail).with("header", refused.header).with("rule", refused.rule)
-        })
+        Ok(self.rules.check(&HeaderMapView(request.headers()), b"")?)
     }
 
     async fn open(&self, hub: &Arc<Hub>, peer: &Peer, request: &Request<Incoming>) -> Response<Body> {
