@@ -1,0 +1,97 @@
+// The real binary, with a configuration that gives each client what it needs.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { Process } from "./processes.mjs";
+
+/** The tokens that the sinks ask for; the server knows them from its configuration. */
+export const TOKENS = { team: "team-7", admin: "admin-secret-key" };
+
+const config = (origin) => `
+[sources.ci.extractor]
+type = "webhook"
+id = "events"
+
+# For the browser's own EventSource, which can send no headers.
+[sinks.open]
+type = "sse"
+id = "open"
+retry = "200ms"
+cors.allowed_origins = ["${origin}"]
+
+# A short keep-alive, so that every client meets some.
+[sinks.team]
+type = "sse"
+id = "team"
+keep_alive = "1s"
+retry = "200ms"
+cors.allowed_origins = ["${origin}"]
+[sinks.team.headers]
+"Authorization" = { type = "matches", pattern = "^Bearer team-[\\\\w-]+$" }
+
+[sinks.admin]
+type = "sse"
+id = "admin"
+retry = "200ms"
+cors.allowed_origins = ["${origin}"]
+[sinks.admin.headers]
+"Authorization" = { type = "equals", value = "Bearer ${TOKENS.admin}", case_sensitive = true }
+`;
+
+export class Server {
+  /** Starts it on a free port; pages from `origin` may read its streams. */
+  static async start(origin) {
+    const server = new Server();
+    server.folder = await mkdtemp(join(tmpdir(), "fanfare-interop-"));
+    await writeFile(join(server.folder, "fanfare.toml"), config(origin));
+    await server.run(0);
+    return server;
+  }
+
+  async run(port) {
+    const args = ["serve", "--config", join(this.folder, "fanfare.toml")];
+    const env = { FANFARE__HTTP__HOST: "127.0.0.1", FANFARE__HTTP__PORT: String(port) };
+    this.process = new Process(process.env.FANFARE_BIN, args, env);
+    const { stdout, stderr, ended } = this.process;
+    const listening = stdout.until(
+      (lines) => lines.map((line) => /^listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1]).find(Boolean),
+      "the line that says where the server listens",
+    );
+    const died = ended.then(() => {
+      throw new Error(`the server ended:\n${stderr.all.join("\n")}`);
+    });
+    died.catch(() => {});
+    this.port = Number(await Promise.race([listening, died]));
+  }
+
+  /** Ends it with this signal, and starts it again on the same port. */
+  async restart(signal) {
+    await this.process.end(signal);
+    await this.run(this.port);
+  }
+
+  async stop() {
+    await this.process.end("SIGKILL");
+    await rm(this.folder, { recursive: true });
+  }
+
+  /** Publishes an event about this subject, and gives the line that a client prints for it. */
+  async publish(subject) {
+    const id = `dev.cdevents.build.queued.0.2.0-${crypto.randomUUID()}`;
+    const event = {
+      context: { version: "0.4.1", id, source: "/interop", type: "dev.cdevents.build.queued.0.2.0" },
+      subject: { id: subject, type: "build", content: {} },
+    };
+    const response = await fetch(`http://127.0.0.1:${this.port}/webhook/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(event),
+      signal: AbortSignal.timeout(30_000),
+    });
+    assert.equal(response.status, 201, await response.text());
+    return `event cdevent ${id} ${subject}`;
+  }
+}
