@@ -3,7 +3,11 @@
 use std::process::{Command, Output};
 
 fn fanout(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fanfare-bench")).arg("fanout").args(args).output().expect("it can be run")
+    Command::new(env!("CARGO_BIN_EXE_fanfare-bench"))
+        .arg("fanout")
+        .args(args)
+        .output()
+        .expect("it can be run")
 }
 
 #[test]
