@@ -58,6 +58,11 @@ impl Intake {
         &self.name
     }
 
+    /// Whether payloads go through transformers, whose time nobody here knows.
+    pub fn transforms(&self) -> bool {
+        !self.chain.is_empty()
+    }
+
     /// Takes payloads that came in together. `fresh_id` gives ids that nobody had before.
     pub fn take(
         &self,

@@ -51,6 +51,11 @@ impl Chain {
         Self { steps: steps.collect() }
     }
 
+    /// Whether nothing is done to a delivery.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// Starts a delivery.
     pub fn run(&self) -> Run {
         Run { steps: Arc::clone(&self.steps), claims: Claims::default(), events: 0 }
