@@ -92,6 +92,8 @@ pub struct Fanout {
     floor: Seq,
     /// The newest that the tail told, or where the tail began.
     newest: Option<Seq>,
+    /// How often the tail was overtaken. No group counted what it was not told then.
+    overtaken: u64,
     groups: Vec<Option<Group>>,
     vacant: Vec<usize>,
     by_subscription: HashMap<Arc<Subscription>, GroupId>,
@@ -120,6 +122,7 @@ impl Fanout {
             bytes: 0,
             floor: newest.map_or(Seq::FIRST, Seq::next),
             newest,
+            overtaken: 0,
             groups: Vec::new(),
             vacant: Vec::new(),
             by_subscription: HashMap::new(),
@@ -151,6 +154,7 @@ impl Fanout {
 
     /// The tail was overtaken: what lies before `oldest` and was not pushed never will be.
     pub fn skip_to(&mut self, oldest: Seq) {
+        self.overtaken += 1;
         while !self.entries.is_empty() {
             self.drop_oldest();
         }
@@ -201,6 +205,11 @@ impl Fanout {
     /// The newest event that the tail told, or where it began.
     pub fn newest(&self) -> Option<Seq> {
         self.newest
+    }
+
+    /// How often the tail was overtaken. A difference in a group's counts from before and after means nothing.
+    pub(crate) fn overtaken(&self) -> u64 {
+        self.overtaken
     }
 
     /// Whether every event behind `after` that there is now is in the window.

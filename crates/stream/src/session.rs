@@ -122,6 +122,10 @@ pub struct Session {
     /// How many events the group has seen up to `after`; `None` until the cursor first meets the window. From then
     /// on, a difference to the group's own count is what the client has missed.
     index: Option<GroupIndex>,
+    /// [`Fanout::overtaken`] when `index` was last compared with the group's count.
+    overtaken: u64,
+    /// Whether the cursor has jumped over what the log no longer has since then.
+    jumped: bool,
     /// Whether the client has kept up once. A client that resumes from far behind is not lagging.
     kept_up: bool,
     /// What goes out before the cursor moves: the opening block, a gap.
@@ -140,6 +144,8 @@ impl Session {
             options,
             after: start.after,
             index: None,
+            overtaken: 0,
+            jumped: false,
             kept_up: false,
             preface: None,
             replay: VecDeque::new(),
@@ -180,14 +186,14 @@ impl Session {
             return self.wrote(now);
         }
         let met_window = fanout.covers(self.after);
-        if met_window && let Some(missed) = self.meet_window(fanout) {
-            out.push_back(frame::lagged(missed));
+        if met_window && let Some(told) = self.meet_window(fanout) {
+            out.push_back(told);
             return self.wrote(now);
         }
         match self.check_lag(fanout) {
             Lag::None => {}
-            Lag::Skipped(skipped) => {
-                out.push_back(frame::lagged(skipped));
+            Lag::Skipped(told) => {
+                out.push_back(told);
                 return self.wrote(now);
             }
             Lag::TooFar => return Step::Close(CloseReason::Lagged),
@@ -216,6 +222,7 @@ impl Session {
             // Retention was faster. A client that had kept up is told how many it missed when it meets the window
             // again; one that is still resuming is told now, because nobody counted for it.
             self.after = page.oldest.previous();
+            self.jumped = true;
             if self.index.is_none() {
                 self.tell_gap(Gap::Expired);
             }
@@ -242,24 +249,40 @@ impl Session {
         Step::Write
     }
 
+    fn gap(&self, gap: Gap) -> Bytes {
+        frame::gap(&self.position(), gap.sentence())
+    }
+
     fn tell_gap(&mut self, gap: Gap) {
-        let told = frame::gap(&self.position(), gap.sentence());
+        let told = self.gap(gap);
         self.preface = Some(match self.preface.take() {
             Some(opening) => [opening, told].concat().into(),
             None => told,
         });
     }
 
-    /// Where the cursor is in the window, its count is compared with the group's. Returns how many events the
-    /// client missed.
-    fn meet_window(&mut self, fanout: &Fanout) -> Option<u64> {
+    /// Where the cursor is in the window, its count is compared with the group's. Returns what to tell the client of
+    /// events that it missed.
+    fn meet_window(&mut self, fanout: &Fanout) -> Option<Bytes> {
         if self.after > fanout.newest() {
             // The log answered before its tail did. What comes up to `after` is not this client's.
             return None;
         }
         let index = fanout.index_behind(self.group, self.after);
-        let counted = self.index.replace(index)?;
-        (index > counted).then(|| index - counted)
+        let jumped = std::mem::take(&mut self.jumped);
+        let counted = self.index.replace(index);
+        let missed = counted.map_or(0, |counted| index.saturating_sub(counted));
+        let uncounted = jumped && counted.is_some() && self.overtaken != fanout.overtaken();
+        let told = (missed > 0 || uncounted).then(|| self.missed(fanout, missed));
+        self.overtaken = fanout.overtaken();
+        told
+    }
+
+    /// What is told of events that the client missed: how many, or, where the tail was overtaken meanwhile and nobody
+    /// counted, that there are some.
+    fn missed(&mut self, fanout: &Fanout, count: u64) -> Bytes {
+        let before = std::mem::replace(&mut self.overtaken, fanout.overtaken());
+        if before == fanout.overtaken() { frame::lagged(count) } else { self.gap(Gap::Expired) }
     }
 
     fn check_lag(&mut self, fanout: &Fanout) -> Lag {
@@ -281,7 +304,7 @@ impl Session {
                 let Some((seq, _)) = fanout.frame_at(self.group, kept_from) else { return Lag::None };
                 self.after = seq.previous();
                 self.index = Some(kept_from);
-                Lag::Skipped(kept_from - index)
+                Lag::Skipped(self.missed(fanout, kept_from - index))
             }
         }
     }
@@ -319,7 +342,8 @@ impl Session {
 
 enum Lag {
     None,
-    Skipped(u64),
+    /// What to tell the client of what it skipped.
+    Skipped(Bytes),
     TooFar,
 }
 

@@ -36,6 +36,15 @@ impl World {
         }
     }
 
+    /// Events that the tail never tells, because retention takes them first; `kept` of them are still there.
+    fn overtake(&mut self, numbers: impl Iterator<Item = u64> + Clone, kept: usize) {
+        let lost = numbers.clone().count().saturating_sub(kept);
+        self.log.clear();
+        self.oldest = numbers.clone().nth(lost).map_or(self.oldest, seq);
+        self.fanout.skip_to(self.oldest);
+        self.publish(numbers.skip(lost));
+    }
+
     fn forget_before(&mut self, oldest: u64) {
         self.oldest = seq(oldest);
         self.log.retain(|entry| entry.seq >= self.oldest);
@@ -198,6 +207,30 @@ fn retention_that_overtakes_a_resuming_client_is_a_gap() {
 }
 
 #[test]
+fn what_the_tail_was_not_told_is_a_gap_because_nobody_counted_it() {
+    let check = |on_lag: OnLag, kept: usize, expected: &str| {
+        let mut world = World::new(5);
+        let mut client = world.connect("*", 0, |_, options| options.on_lag = on_lag);
+        client.run(&world);
+        world.publish(1..=2);
+        assert_eq!(client.take(&world), "1 2 ");
+        world.publish(3..=4);
+        world.overtake(5..=20, kept);
+        let told = client.take(&world);
+        let told = told.strip_prefix("event: gap\nid: @e.").unwrap();
+        let (position, rest) = told.split_once("\ndata: expired: ").unwrap();
+        assert_eq!(format!("{position} {}", rest.split_once("\n\n").unwrap().1), expected, "{on_lag:?}");
+        world.publish(21..=22);
+        assert_eq!(client.take(&world), "21 22 ", "{on_lag:?}");
+    };
+    for on_lag in [OnLag::CatchUp, OnLag::Notice] {
+        check(on_lag, 2, "18 19 20 ");
+    }
+    check(OnLag::CatchUp, 5, "15 16 17 18 19 20 ");
+    check(OnLag::Notice, 5, "17 18 19 20 ");
+}
+
+#[test]
 fn a_slow_client_is_treated_as_its_sink_says() {
     let check = |on_lag: OnLag, forget_before: u64, expected: &str, end: Option<CloseReason>| {
         let mut world = World::new(5);
@@ -264,6 +297,7 @@ enum Act {
     Publish(u64),
     Step(usize),
     Forget(u64),
+    Overtake(u64, usize),
     Reconnect,
 }
 
@@ -272,6 +306,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         4 => (1..4u64).prop_map(Act::Publish),
         4 => (1..5usize).prop_map(Act::Step),
         1 => (1..6u64).prop_map(Act::Forget),
+        1 => (1..6u64, 1..3usize).prop_map(|(count, kept)| Act::Overtake(count, kept)),
         1 => Just(Act::Reconnect),
     ];
     proptest::collection::vec(act, 1..60)
@@ -302,6 +337,10 @@ proptest! {
                     // A log keeps at least what the window does.
                     let first = published.saturating_sub(kept + window as u64) * 2 + 1;
                     world.forget_before(first.max(world.oldest.get()));
+                }
+                Act::Overtake(count, kept) => {
+                    world.overtake((0..count).map(|n| (published + n) * 2 + 1), kept);
+                    published += count;
                 }
                 Act::Reconnect => {
                     client.run(&world);
