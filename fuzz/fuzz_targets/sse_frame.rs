@@ -1,0 +1,18 @@
+//! What a conformant parser reads out of a frame frames to the same bytes again.
+#![no_main]
+
+use fanfare_event::{EventId, Profile};
+use fanfare_stream::frame;
+use fanfare_testkit::sse::{Item, Parser};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (&str, &str)| {
+    let (id, payload) = input;
+    let Ok(id) = EventId::new(id) else { return };
+    let bytes = frame::event(Profile::Cdevent, &id, payload.as_bytes());
+    let items = Parser::new().push(&bytes);
+    let [Item::Event(event)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((event.kind.as_str(), event.last_event_id.as_str()), ("cdevent", id.as_str()));
+    assert_eq!(event.data, payload.replace("\r\n", "\n").replace('\r', "\n"));
+    assert_eq!(frame::event(Profile::Cdevent, &id, event.data.as_bytes()), bytes);
+});

@@ -1,0 +1,15 @@
+//! The test kit's parser: cutting a stream in two never changes what is read out of it.
+#![no_main]
+
+use fanfare_testkit::sse::Parser;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (&[u8], usize)| {
+    let (bytes, cut) = input;
+    let whole = Parser::new().push(bytes);
+    let (head, tail) = bytes.split_at(cut.min(bytes.len()));
+    let mut parser = Parser::new();
+    let mut parts = parser.push(head);
+    parts.extend(parser.push(tail));
+    assert_eq!(parts, whole);
+});
