@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A socket whose writes must get on. Once a write has waited for `send_timeout`, the socket fails with
-/// [`io::ErrorKind::TimedOut`], and says so to whoever watches.
+/// A socket whose writes must get on. Once a write has waited for `send_timeout`, or the kernel says that the peer has
+/// acknowledged nothing for so long, the socket fails with [`io::ErrorKind::TimedOut`], and says so to whoever watches.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
@@ -54,7 +54,17 @@ impl Socket {
             return self.waited(cx).map(Err);
         }
         self.deadline = None;
-        written
+        self.watched(written)
+    }
+
+    /// The kernel begins to count when the peer takes no more, which is before the buffer here is full.
+    fn watched<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &done
+            && error.kind() == io::ErrorKind::TimedOut
+        {
+            self.stalled.store(true, Ordering::Relaxed);
+        }
+        done
     }
 }
 
@@ -64,7 +74,8 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.watched(read)
     }
 }
 
