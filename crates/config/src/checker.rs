@@ -166,7 +166,7 @@ pub(crate) fn suggest(name: &str, known: &[&str], what: &str) -> String {
 
 /// A name that the file has, for a message.
 pub(crate) fn quoted(name: &str) -> String {
-    if has_swallowed(name) { "that lacks a quote".to_owned() } else { format!("`{name}`") }
+    if has_swallowed(name) { "`…`".to_owned() } else { format!("`{name}`") }
 }
 
 /// Names in backquotes, with commas.

@@ -72,7 +72,7 @@ pub(crate) fn variable(text: &str, start: usize, key: &str, node: &Node) -> Stri
 /// Whether a text that should be a name or a word holds more than that: its quote is missing, and what it has
 /// swallowed may be a secret.
 pub(crate) fn has_swallowed(text: &str) -> bool {
-    text.contains('=') && text.contains(['"', '\''])
+    text.contains('=') && text.contains(|c: char| matches!(c, '"' | '\'') || c.is_whitespace())
 }
 
 fn collect(table: &Table, hidden: &mut Vec<Range<usize>>) {

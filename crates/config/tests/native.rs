@@ -262,8 +262,10 @@ fn an_override_replaces_what_is_wrong_in_the_file() {
 fn what_is_switched_off_does_not_run() {
     let text = format!("{SSE}[sinks.b]\nenabled = false\ntype = \"sse\"\nid = \"a\"\n");
     assert_eq!(config(&text).sinks.len(), 1);
-    let text = format!("{WEBHOOK}[sources.b]\nenabled = false\n");
-    assert_eq!(config(&text).sources.len(), 1);
+    let inline = "[[sources.b.transformers]]\ntype = \"log\"\n";
+    let text = format!("{WEBHOOK}[sources.b]\nenabled = false\ntransformer_refs = [\"log\"]\n{inline}");
+    let config = config(&text);
+    assert_eq!((config.sources.len(), config.transformers.len()), (1, 0));
 }
 
 #[test]

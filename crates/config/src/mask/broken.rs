@@ -6,13 +6,17 @@ use std::ops::Range;
 use super::{KNOWN, hide};
 use crate::checker::nearest;
 
+/// Misspelt keys that are looked for; the search takes time, and of a file with more mistakes few are shown.
+const MAX_GUESSES: usize = 1000;
+
 /// Masks a text that could not be read, line by line. Beside known words these are shown: names in the header of a
 /// table; a misspelt key in front of an `=`; and a value directly behind the `=` of a key whose values anyone may see.
 pub(crate) fn broken(text: &str) -> String {
     let mut hidden = Vec::new();
-    let mut start = 0;
+    let (mut start, mut guesses) = (0, MAX_GUESSES);
     for line in text.split_inclusive('\n') {
-        let mut line = Line { rest: line, at: start, place: Place::Start, hidden: &mut hidden };
+        let place = Place::Start;
+        let mut line = Line { rest: line, at: start, place, hidden: &mut hidden, guesses: &mut guesses };
         while line.step() {}
         start = line.at;
     }
@@ -40,6 +44,8 @@ struct Line<'t, 'h> {
     at: usize,
     place: Place<'t>,
     hidden: &'h mut Vec<Range<usize>>,
+    /// How many are left.
+    guesses: &'h mut usize,
 }
 
 impl Line<'_, '_> {
@@ -77,11 +83,12 @@ impl Line<'_, '_> {
     }
 
     /// Whether a word that is not known may be shown because of its place.
-    fn leaves_no_doubt(&self, name: &str, is_text: bool, is_closed: bool, rest: &str) -> bool {
+    fn leaves_no_doubt(&mut self, name: &str, is_text: bool, is_closed: bool, rest: &str) -> bool {
         match self.place {
+            Place::Start if is_text || *self.guesses == 0 || !rest.trim_start().starts_with('=') => false,
             Place::Start => {
-                let misspelt = nearest(name, KNOWN.words.iter().copied()).is_some();
-                !is_text && misspelt && rest.trim_start().starts_with('=')
+                *self.guesses -= 1;
+                nearest(name, KNOWN.words.iter().copied()).is_some()
             }
             Place::Header(known) => known && !is_text,
             // A string without an end, or with such characters in it, may have swallowed what comes behind it.

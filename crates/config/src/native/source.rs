@@ -133,9 +133,14 @@ pub(super) fn read_all(
             let mut fields = Fields::new(super::shown_title("sources", &entry.name), entry.span, table);
             let enabled = fields.get(&ENABLED, checker);
             checker.switched_off = !enabled;
+            let count = transformers.all.len();
             let source = read(entry, fields, after, transformers, checker);
             checker.switched_off = false;
-            sources.extend(enabled.then_some(source));
+            if enabled {
+                sources.push(source);
+            } else {
+                transformers.truncate(count);
+            }
         }
     }
     report_shared_ids(&sources, checker);

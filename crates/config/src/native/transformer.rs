@@ -189,6 +189,12 @@ impl Transformers {
         chain
     }
 
+    /// Forgets those that were added since there were so many: nothing that runs refers to them.
+    pub(super) fn truncate(&mut self, count: usize) {
+        self.all.truncate(count);
+        self.by_name.retain(|_, index| *index < count);
+    }
+
     fn resolve(&mut self, name: &str, span: Span, checker: &mut Checker<'_>) -> Option<usize> {
         if let Some(index) = self.by_name.get(name) {
             return Some(*index);

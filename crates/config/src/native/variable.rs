@@ -22,9 +22,17 @@ impl Read for Variable {
         let is_shown = is_variable_name(name);
         let shown = if is_shown { format!("`{name}`") } else { "that this names".to_owned() };
         let problem = match checker.env.get(name) {
-            Some("") => "is empty",
-            Some(value) => return Some((name.to_owned(), Secret::from(value.to_owned()))),
             None => "is not set",
+            Some("") => "is empty",
+            Some(value) => {
+                if value.trim() != value {
+                    let message = format!("the environment variable {shown} has white space at an end");
+                    let help =
+                        "was it read from a file with a line break at its end? no header's value has one";
+                    checker.warning(node.span, message).help(help);
+                }
+                return Some((name.to_owned(), Secret::from(value.to_owned())));
+            }
         };
         checker.error(node.span, format!("the environment variable {shown} {problem}")).help(if is_shown {
             "set it where this program is started; it is read once, at the start"

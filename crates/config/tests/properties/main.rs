@@ -2,9 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "properties/breaking.rs"]
 mod breaking;
-#[path = "properties/configs.rs"]
 mod configs;
 
 use std::fs;
