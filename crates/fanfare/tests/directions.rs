@@ -88,16 +88,17 @@ fn code(text: &str) -> String {
 #[test]
 fn crates_depend_in_one_direction() {
     let dependencies = dependencies();
-    let ours: BTreeSet<_> = dependencies.keys().cloned().collect();
-    let known: BTreeSet<_> =
-        ALLOWED.iter().map(|(name, _)| (*name).to_owned()).chain(["fanfare".to_owned()]).collect();
+    let ours: BTreeSet<_> = dependencies.keys().map(String::as_str).collect();
+    let folders = ALLOWED.map(|(name, _)| format!("crates/{name}"));
+    let known: BTreeSet<_> = folders.iter().map(String::as_str).chain(["fanfare"]).collect();
     assert_eq!(ours, known, "a new crate needs a line in ALLOWED and in ARCHITECTURE.md");
-    for (name, allowed) in ALLOWED {
-        for dependency in dependencies[name].intersection(&ours) {
+    for ((_, allowed), folder) in ALLOWED.iter().zip(&folders) {
+        for dependency in dependencies[folder].iter().filter(|dependency| ours.contains(dependency.as_str()))
+        {
             assert!(
-                allowed.contains(&dependency.as_str()),
-                "crates/{name} depends on crates/{dependency}, which is against the directions of ARCHITECTURE.md: \
-                 let the binary bring the two together"
+                allowed.iter().any(|allowed| *dependency == format!("crates/{allowed}")),
+                "{folder} depends on {dependency}, which is against the directions of ARCHITECTURE.md: let the binary \
+                 bring the two together"
             );
         }
     }
