@@ -18,7 +18,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("stream", &["event"]),
     ("source", &["event", "transform", "auth"]),
     ("testkit", &[]),
-    ("bench", &[]),
+    ("bench", &["testkit"]),
 ];
 
 /// Crates that know no I/O and no clock, and what their code must therefore not name.
