@@ -30,7 +30,8 @@ pub(super) struct Stream {
     opened: Moment,
     frames: u64,
     peer: Peer,
-    _place: Place,
+    /// There until the stream ends.
+    place: Option<Place>,
 }
 
 impl Stream {
@@ -56,7 +57,7 @@ impl Stream {
             opened,
             frames: 0,
             peer,
-            _place: place,
+            place: Some(place),
             hub: Arc::clone(hub),
         }
     }
@@ -118,7 +119,9 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        // Given back before the end is told, so that who reads that finds the place free.
         self.hub.leave(self.session.group());
+        self.place = None;
         let reason = self.closing.unwrap_or_else(|| {
             if self.peer.has_stalled() { CloseReason::Stalled } else { CloseReason::ClientGone }
         });
