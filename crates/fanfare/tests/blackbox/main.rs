@@ -1,0 +1,16 @@
+//! The real binary from outside: what DESIGN.md and its documents say, over real sockets, byte by byte. One module a
+//! subject; what they share is in `kit`. Real clients (browsers, curl, other languages) are in `interop/`.
+
+#![cfg(all(feature = "sink_sse", feature = "source_webhook"))]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cli;
+mod cors;
+mod kit;
+mod lag;
+mod limits;
+mod resume;
+mod rules;
+mod shutdown;
+mod webhook;
+mod wire;
