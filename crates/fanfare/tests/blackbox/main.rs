@@ -11,6 +11,8 @@ mod lag;
 mod limits;
 mod resume;
 mod rules;
+#[cfg(feature = "transform_vrl")]
+mod seeds;
 mod shutdown;
 mod webhook;
 mod wire;
