@@ -1,5 +1,7 @@
 //! The benchmark against the floor server, small: that every delivery is seen, and that a bad server shows.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::process::{Command, Output};
 
 fn fanout(args: &[&str]) -> Output {
