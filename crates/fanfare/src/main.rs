@@ -1,7 +1,14 @@
 //! The binary: command line, logging, exit codes. What the commands do lives in `commands`.
 
-// A build without a source or without a sink leaves unused what only they call.
-#![cfg_attr(not(all(feature = "sink_sse", feature = "source_webhook")), allow(dead_code))]
+#![cfg_attr(
+    not(all(feature = "sink_sse", feature = "source_webhook")),
+    allow(
+        dead_code,
+        clippy::allow_attributes,
+        clippy::unused_async,
+        reason = "a build without a source or without a sink leaves unused what only they call"
+    )
+)]
 
 mod cli;
 mod commands;
