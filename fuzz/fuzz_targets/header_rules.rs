@@ -15,10 +15,27 @@ struct Input {
 #[derive(Arbitrary, Debug)]
 enum AnyRule {
     Exists,
-    Equals { value: String, case_sensitive: bool, prefix: String, suffix: String },
-    Matches { pattern: String },
-    Secret { value: String, prefix: String, suffix: String },
-    Signature { token: String, hex: Option<bool>, prefix: Option<String>, on: Option<(Vec<String>, String)>, base64: bool },
+    Equals {
+        value: String,
+        case_sensitive: bool,
+        prefix: String,
+        suffix: String,
+    },
+    Matches {
+        pattern: String,
+    },
+    Secret {
+        value: String,
+        prefix: String,
+        suffix: String,
+    },
+    Signature {
+        token: String,
+        hex: Option<bool>,
+        prefix: Option<String>,
+        on: Option<(Vec<String>, String)>,
+        base64: bool,
+    },
 }
 
 struct Headers(Vec<(String, Vec<u8>)>);

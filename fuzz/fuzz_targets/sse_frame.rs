@@ -1,4 +1,5 @@
-//! What a conformant parser reads out of a frame frames to the same bytes again.
+//! What a conformant parser reads out of a frame frames to the same bytes again. The input is a line with the id, and
+//! the payload behind it.
 #![no_main]
 
 use fanfare_event::{EventId, Profile};
@@ -6,8 +7,8 @@ use fanfare_stream::frame;
 use fanfare_testkit::sse::{Item, Parser};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (&str, &str)| {
-    let (id, payload) = input;
+fuzz_target!(|input: &str| {
+    let Some((id, payload)) = input.split_once('\n') else { return };
     let Ok(id) = EventId::new(id) else { return };
     let bytes = frame::event(Profile::Cdevent, &id, payload.as_bytes());
     let items = Parser::new().push(&bytes);
