@@ -118,6 +118,13 @@ impl Vrl {
 impl Transform for Vrl {
     fn apply(&self, draft: Draft, _claims: &mut Claims) -> Result<Vec<Draft>, Refusal> {
         if self.needs_deep_stack {
+            if !deep_stack::fits(&draft) {
+                let limit = deep_stack::MAX_TEXT;
+                let message = format!(
+                    "the event has more than {limit} bytes of text, and the program calls a function that could not bear more"
+                );
+                return Err(Refusal::Unfit(message));
+            }
             deep_stack::run(|| self.transform(&draft))
                 .unwrap_or_else(|| Err(Refusal::Unfit("there is no memory for this program now".to_owned())))
         } else {

@@ -71,16 +71,23 @@ fn a_value_of_another_type_refuses_the_event_and_never_panics() {
 
 #[test]
 fn texts_that_nest_without_end_refuse_the_event() {
-    // as much as overflows the stack of a thread many times over
-    let levels = 10_000;
+    // As much as such a program is given, which overflows the stack of a thread many times over.
+    const MAX_TEXT: usize = 256 << 10;
     let check = |program: &str, body: Value| {
         let refusal = run(program, draft(body)).unwrap_err();
         assert_eq!(refusal.to_string(), "result[0].body is nested too deeply", "{program}");
     };
-    check(".body = unflatten!(.body)\n[.]", json!({"a.".repeat(levels) + "b": 1}));
-    check(".body = set!({}, array!(.body), 1)\n[.]", json!(vec!["a"; levels]));
-    check(".body = parse_xml!(.body)\n[.]", json!("<a>".repeat(levels) + &"</a>".repeat(levels)));
+    let flat = json!({"a.".repeat(MAX_TEXT / 2 - 1) + "b": 1});
+    check(".body = unflatten!(.body)\n[.]", flat.clone());
+    check("[{\"body\": unflatten!(.body).a}]", flat);
+    check(".body = set!({}, array!(.body), 1)\n[.]", json!(vec!["a"; MAX_TEXT]));
+    check(".body = set!({}, array!(.body), 1)\n[.]", json!(vec![0; MAX_TEXT]));
+    let xml = |levels: usize| json!("<a>".repeat(levels) + &"</a>".repeat(levels));
+    check(".body = parse_xml!(.body)\n[.]", xml(MAX_TEXT / 7));
+    let levels = MAX_TEXT / 7 - 1;
     let hash = "{\"a\"=>".repeat(levels) + "1" + &"}".repeat(levels);
     check(".body = parse_ruby_hash!(.body)\n[.]", json!(hash));
-    check("[{\"body\": unflatten!(.body).a}]", json!({"a.".repeat(levels) + "b": 1}));
+
+    let refusal = run(".body = parse_xml!(.body)\n[.]", draft(xml(MAX_TEXT / 7 + 1))).unwrap_err();
+    assert!(refusal.to_string().starts_with("the event has more than 262144 bytes of text"), "{refusal}");
 }
