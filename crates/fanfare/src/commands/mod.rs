@@ -28,6 +28,12 @@ fn show(diagnostics: &Diagnostics) {
     }
 }
 
+/// Says why there is nothing to serve, and what to do.
+fn complain(problem: &str, help: &str) {
+    // Nobody is left to tell if standard error is gone.
+    let _ = writeln!(io::stderr(), "error: {problem}\n  = help: {help}");
+}
+
 /// Writes to standard output. A reader that is gone has read enough.
 fn print(text: &str) {
     let mut out = io::stdout().lock();

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
-use super::{environment, print, show};
+use super::{complain, environment, print, show};
 use crate::cli::ServeArguments;
 use crate::exit::Exit;
 use crate::http::{Listener, raise_descriptor_limit};
@@ -47,7 +47,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
         let listener = match Listener::bind(host, port).await {
             Ok(listener) => listener,
             Err(error) => {
-                error!(%host, port, %error, "cannot listen here");
+                // RFC 3986, 3.2.2: an IPv6 address stands in brackets.
+                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+                complain(&format!("cannot listen on {host}:{port}: {error}"), &advice(error.kind()));
                 return Exit::Address;
             }
         };
@@ -76,6 +78,17 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
         print(&welcome(config, &format!("http://{}", server.address()), is_builtin));
         server.run(stop).await
     })
+}
+
+/// What to do about an address that cannot be listened on.
+fn advice(kind: io::ErrorKind) -> String {
+    let what = match kind {
+        io::ErrorKind::AddrInUse => "another program listens there",
+        io::ErrorKind::PermissionDenied => "ports below 1024 are for root (or CAP_NET_BIND_SERVICE)",
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+        _ => "`host` must be an address of this machine, or a name for one",
+    };
+    format!("{what}; FANFARE__HTTP__PORT and FANFARE__HTTP__HOST set others")
 }
 
 /// The log that a configuration asks for.
