@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
+use std::process::Command;
 
 use fanfare_testkit::Server;
 use fanfare_testkit::http::{Connection, End};
@@ -43,17 +44,7 @@ fn streams_end_uncleanly_and_browsers_are_told_when_to_come_back() {
 #[test]
 fn a_publish_in_flight_gets_its_answer_and_nobody_new_gets_in() {
     let mut server = serve(BASIC);
-    let event = cdevent("last").to_string();
-    let (first, rest) = event.split_at(20);
-    let mut publisher = Connection::open(server.addr()).unwrap();
-    let head = format!(
-        "POST {WEBHOOK} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
-        event.len()
-    );
-    publisher.send(head.as_bytes()).unwrap();
-    // The request is under way once its body is asked for.
-    assert_eq!(publisher.read_head(LONG).unwrap().status, 100);
-    publisher.send(first.as_bytes()).unwrap();
+    let (mut publisher, rest) = half_a_publish(&server);
     ask(&mut server);
     assert_eq!(TcpStream::connect(server.addr()).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     publisher.send(rest.as_bytes()).unwrap();
@@ -74,4 +65,39 @@ fn connections_without_a_request_do_not_hold_up_the_end() {
     let log = server.log().join("\n");
     assert!(!log.contains("stopped before"), "all had finished:\n{log}");
     drop(silent);
+}
+
+/// A publish whose body is awaited, and what is left to send of it.
+fn half_a_publish(server: &Server) -> (Connection, String) {
+    let mut publisher = Connection::open(server.addr()).unwrap();
+    let (first, rest) = (String::from("{\"type\":"), String::from("\"last\"}"));
+    let head = format!(
+        "POST {WEBHOOK} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        first.len() + rest.len()
+    );
+    publisher.send(head.as_bytes()).unwrap();
+    // The request is under way once its body is asked for.
+    assert_eq!(publisher.read_head(LONG).unwrap().status, 100);
+    publisher.send(first.as_bytes()).unwrap();
+    (publisher, rest)
+}
+
+#[test]
+fn ctrl_c_is_the_same_and_a_second_one_waits_for_nobody() {
+    let interrupt = |server: &Server| {
+        let pid = server.pid();
+        assert!(Command::new("sh").args(["-c", &format!("kill -INT {pid}")]).status().unwrap().success());
+    };
+    let mut patient = serve(BASIC);
+    let mut client = subscribe(&patient, &[]);
+    interrupt(&patient);
+    assert_eq!(client.read_to_end(LONG).unwrap().1, End::CutOff);
+    assert_eq!(patient.wait(LONG).unwrap().code(), Some(0));
+    assert!(patient.log().iter().any(|line| line.contains("SIGINT")));
+
+    let mut hasty = serve(BASIC);
+    let (_publisher, _) = half_a_publish(&hasty);
+    ask(&mut hasty);
+    interrupt(&hasty);
+    assert_eq!(hasty.wait(LONG).unwrap().code(), Some(130));
 }
