@@ -38,7 +38,9 @@ pub trait EventLog: Send + Sync + 'static {
     /// At most `max` events with `from <= seq`, ascending.
     fn read(&self, from: Seq, max: usize) -> Answer<'_, Result<Page, LogError>>;
 
-    /// Where the first event of this id lies, if the log still has one.
+    /// Where the first event of this id lies, if the log still has one. Where retention took them all a log may still
+    /// know where one lay, which is before `bounds().oldest`: whoever saw it last is then known to have missed
+    /// something, and goes on with the oldest.
     fn find<'a>(&'a self, id: &'a EventId) -> Answer<'a, Result<Option<Seq>, LogError>>;
 
     /// What the log holds.

@@ -1,5 +1,7 @@
 //! The log in memory: keeps the newest events up to a bound, and forgets everything with the process.
 
+mod forgotten;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,6 +9,7 @@ use fanfare_event::{Epoch, EventId, Seq, SourceName, Stored};
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 
+use self::forgotten::Forgotten;
 use crate::{
     Answer, AppendError, Appended, Batch, Bounds, DedupeKey, EventLog, LogError, NewEvent, Page,
     SourcePosition, Tail, TailStream,
@@ -45,6 +48,8 @@ struct State {
     next: Seq,
     /// For each id that is held, its first and its last event.
     ids: HashMap<EventId, (Seq, Seq)>,
+    /// Where ids lay that are not held any more.
+    forgotten: Forgotten,
     dedupe: HashMap<DedupeKey, Seq>,
     positions: HashMap<SourceName, SourcePosition>,
 }
@@ -69,6 +74,7 @@ impl MemoryLog {
             bytes: 0,
             next: first,
             ids: HashMap::new(),
+            forgotten: Forgotten::default(),
             dedupe: HashMap::new(),
             positions: HashMap::new(),
         };
@@ -103,8 +109,8 @@ impl EventLog for MemoryLog {
     }
 
     fn find<'a>(&'a self, id: &'a EventId) -> Answer<'a, Result<Option<Seq>, LogError>> {
-        let first = self.shared.lock().ids.get(id).map(|(first, _)| *first);
-        Box::pin(async move { Ok(first) })
+        let found = self.shared.lock().find(id);
+        Box::pin(async move { Ok(found) })
     }
 
     fn bounds(&self) -> Answer<'_, Result<Bounds, LogError>> {
@@ -232,13 +238,17 @@ impl State {
             let next = (*first < *last)
                 .then(|| self.entries.iter().find(|entry| entry.stored.event.id == *id))
                 .flatten();
-            match next {
-                Some(next) => *first = next.stored.seq,
-                None => {
-                    self.ids.remove(id);
-                }
+            if let Some(next) = next {
+                *first = next.stored.seq;
+            } else {
+                self.ids.remove(id);
+                self.forgotten.insert(id, entry.stored.seq);
             }
         }
+    }
+
+    fn find(&self, id: &EventId) -> Option<Seq> {
+        self.ids.get(id).map(|(first, _)| *first).or_else(|| self.forgotten.get(id))
     }
 
     fn newest(&self) -> Option<Seq> {

@@ -152,7 +152,11 @@ mod cases {
             (KEPT, bounds.oldest),
             "the page says that something is gone"
         );
-        assert_eq!(log.find(&EventId::new("0").unwrap()).await, Ok(None));
+        let found = log.find(&EventId::new("0").unwrap()).await.unwrap();
+        assert!(
+            found.is_none_or(|seq| seq == first),
+            "a log need not know where it lay, but it knows no other place"
+        );
         let again = put(&*log, named("0")).await;
         assert!(Some(again) > bounds.newest, "a forgotten name is free, a seq never is");
     }
@@ -220,6 +224,20 @@ mod cases {
         let Some(Tail::Event(next)) = tail.next().await else { panic!("no event") };
         assert_eq!((next.seq, next.event.id.as_str()), (oldest, "1"));
     }
+}
+
+#[tokio::test]
+async fn memory_knows_where_lately_forgotten_events_lay() {
+    let log = memory();
+    let id = EventId::new("0").unwrap();
+    let first = put(&*log, named("0")).await;
+    for n in 1..=KEPT {
+        put(&*log, named(&n.to_string())).await;
+    }
+    assert_eq!(log.find(&id).await, Ok(Some(first)));
+    assert!(first < log.bounds().await.unwrap().oldest);
+    let again = put(&*log, named("0")).await;
+    assert_eq!(log.find(&id).await, Ok(Some(again)), "what is held goes first");
 }
 
 #[tokio::test]

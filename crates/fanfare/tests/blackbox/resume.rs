@@ -119,8 +119,8 @@ fn a_client_is_told_what_cannot_be_resumed() {
     };
     check(&start, "expired", &oldest, &["c", "d", "e"]);
     check(&behind(&start, 1), "expired", &oldest, &["c", "d", "e"]);
+    check("a", "expired", &oldest, &["c", "d", "e"]);
     check("nobody-knows", "unknown", &end, &[]);
-    check("a", "unknown", &end, &[]);
     check(&behind(&start, 6), "unknown", &end, &[]);
     check(&behind(&start, u64::MAX / 2), "unknown", &end, &[]);
     check("@00000000deadbeef.7", "unknown", &end, &[]);
