@@ -122,7 +122,8 @@ impl Drop for Stream {
         // Given back before the end is told, so that who reads that finds the place free.
         self.hub.leave(self.session.group());
         self.place = None;
-        let reason = self.closing.unwrap_or_else(|| {
+        // A client that took nothing any more was not told that the server ends, but that is why it ends.
+        let reason = self.closing.or(*self.ending.borrow()).unwrap_or_else(|| {
             if self.peer.has_stalled() { CloseReason::Stalled } else { CloseReason::ClientGone }
         });
         let seconds = self.hub.now().saturating_sub(self.opened).as_secs_f64();
