@@ -1,4 +1,4 @@
-//! `docs/configuration.md` is made from the keys, and its examples load.
+//! `docs/configuration.md` is made from the keys; its examples load, and the README's does.
 
 use std::fs;
 use std::path::Path;
@@ -24,17 +24,30 @@ fn the_page_says_what_the_keys_say() {
 #[test]
 fn every_example_loads() {
     let page = reference();
-    let examples: Vec<_> = page
-        .split("```toml\n")
-        .skip(1)
-        .filter_map(|rest| rest.split_once("```"))
-        .map(|(toml, _)| toml)
-        .collect();
+    let examples = examples(&page);
     assert!(examples.len() > 10);
     for example in examples {
         let diagnostics = parse(Path::new("example.toml"), example, &Env::default()).diagnostics;
         assert_eq!(diagnostics.render(false), "", "{example}");
     }
+}
+
+#[test]
+fn the_readmes_example_loads_and_its_mistake_looks_as_it_says() {
+    let readme = fs::read_to_string("../../README.md").unwrap();
+    let env: Env =
+        [("GITHUB_SECRET", "github-secret"), ("DASHBOARD_TOKEN", "dashboard-token")].into_iter().collect();
+    let check = |text: &str| parse(Path::new("fanfare.toml"), text, &env).diagnostics.render(false);
+    let [example] = examples(&readme)[..] else { panic!("one example") };
+    assert_eq!(check(example), "");
+    let id = "id = \"dashboard\"\n";
+    let mistake = check(&example.replace(id, &format!("{id}keep_aliv = \"10s\"\n")));
+    assert!(readme.contains(mistake.trim_end()), "{mistake}");
+}
+
+fn examples(page: &str) -> Vec<&str> {
+    let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```"));
+    blocks.map(|(toml, _)| toml).collect()
 }
 
 #[test]
