@@ -109,6 +109,7 @@ fn a_preflight_is_answered_before_the_rules() {
     }
 
     let foreign = preflight(&server, OTHER, "authorization");
+    server.wait_for_log("stream refused", LONG).unwrap();
     assert_eq!(foreign.status(), 403);
     assert_eq!(problem(&foreign)["header"], "Origin");
     check_readable(&foreign.head, None);

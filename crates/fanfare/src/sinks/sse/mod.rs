@@ -101,7 +101,11 @@ impl StreamEndpoint {
         request: &Request<Incoming>,
     ) -> Response<Body> {
         if let Some(cors) = self.cors.as_ref().filter(|_| Cors::is_preflight(request)) {
-            return cors.preflight(request);
+            let response = cors.preflight(request);
+            if !response.status().is_success() {
+                info!(sink = %self.name, peer = %peer.address, status = response.status().as_u16(), problem = "origin", "stream refused");
+            }
+            return response;
         }
         let mut response = match self.check(request) {
             Ok(()) => self.open(hub, peer, request).await,
