@@ -44,6 +44,13 @@ pub struct Delivery {
     pub audience: Audience,
 }
 
+impl Delivery {
+    /// To everyone on these sinks; sorted, as an event keeps them.
+    pub fn to_everyone(sinks: &BTreeSet<SinkName>) -> Arc<[Self]> {
+        sinks.iter().map(|sink| Self { sink: sink.clone(), audience: Audience::Everyone }).collect()
+    }
+}
+
 /// Who of a sink's clients gets an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Audience {
@@ -52,24 +59,12 @@ pub enum Audience {
 }
 
 impl Event {
-    /// Whom of this sink's clients the event is for; `None` where it does not go there at all.
-    pub fn audience(&self, sink: &SinkName) -> Option<&Audience> {
-        let found = self.deliveries.binary_search_by(|delivery| delivery.sink.cmp(sink)).ok()?;
-        Some(&self.deliveries[found].audience)
-    }
-
     /// About how many bytes of memory the event takes. Good enough to bound how many are kept.
     pub fn weight(&self) -> usize {
         let metadata: usize = self.metadata.iter().map(|(key, value)| key.len() + weight(value)).sum();
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + WORD).sum();
         let names = self.id.as_str().len() + self.kind.as_str().len() + self.source.len();
         size_of::<Self>() + metadata + headers + names + weight(&self.body)
-    }
-
-    /// Sends the event to everyone on these sinks.
-    pub fn deliver_to_everyone(&mut self, sinks: &BTreeSet<SinkName>) {
-        self.deliveries =
-            sinks.iter().map(|sink| Delivery { sink: sink.clone(), audience: Audience::Everyone }).collect();
     }
 }
 

@@ -15,6 +15,7 @@ mod commands;
 mod exit;
 mod http;
 mod ids;
+mod log;
 mod logging;
 mod problem;
 #[cfg(any(feature = "sink_sse", feature = "source_webhook"))]

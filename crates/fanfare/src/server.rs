@@ -50,7 +50,7 @@ impl Server {
         topology: Topology,
     ) -> Result<Self, fanfare_log::LogError> {
         #[cfg(any(feature = "sink_sse", feature = "source_webhook"))]
-        let log = crate::commands::serve::open_log(&config.log);
+        let log = crate::log::open(&config.log);
         #[cfg(feature = "sink_sse")]
         let hub = {
             let limits = fanfare_stream::WindowLimits {
@@ -61,7 +61,7 @@ impl Server {
         };
         let service = Service {
             #[cfg(feature = "source_webhook")]
-            publisher: Publisher::new(log, topology.sinks.clone()),
+            publisher: Publisher::new(log, &topology.sinks),
             topology,
             #[cfg(feature = "sink_sse")]
             hub,

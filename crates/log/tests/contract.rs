@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use fanfare_event::{Draft, Epoch, Event, EventId, Finish, Seq, SinkName, SourceName, Stored};
+use fanfare_event::{Delivery, Draft, Epoch, Event, EventId, Finish, Seq, SinkName, SourceName, Stored};
 use fanfare_log::{
     AppendError, Appended, Batch, Bounds, DedupeKey, EventLog, MemoryLog, NewEvent, Retention,
     SourcePosition, Tail,
@@ -59,7 +59,7 @@ fn event(id: &str) -> Arc<Event> {
     };
     let draft = Draft { body: json!({"type": "t", "id": id, "n": 1}), ..Draft::default() };
     let mut event = finish.finish(draft, String::new).unwrap().event;
-    event.deliver_to_everyone(&BTreeSet::from([SinkName::new("events")]));
+    event.deliveries = Delivery::to_everyone(&BTreeSet::from([SinkName::new("events")]));
     Arc::new(event)
 }
 

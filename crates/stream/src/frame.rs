@@ -2,7 +2,6 @@
 //!
 //! Ids and event names come as types that cannot hold a line break or NUL; payloads may hold anything.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,14 +18,13 @@ pub fn event(profile: Profile, id: &EventId, payload: &[u8]) -> Bytes {
 /// What is sent on a silent connection. With a position it also moves the client's last event id; it dispatches
 /// nothing.
 pub fn keep_alive(profile: Profile, position: Option<&Position>) -> Bytes {
-    let mut text = match profile {
-        Profile::Cdevent => String::from(": keep-alive\n"),
+    let comment = match profile {
+        Profile::Cdevent => ": keep-alive\n",
     };
-    if let Some(position) = position {
-        write_line(&mut text, format_args!("id: {position}"));
+    match position {
+        Some(position) => format!("{comment}id: {position}\n\n").into(),
+        None => format!("{comment}\n").into(),
     }
-    text.push('\n');
-    text.into()
 }
 
 /// The block that opens a browser's stream: where to resume from, and after how long. It has no data, so it
@@ -82,12 +80,6 @@ fn lines(mut payload: &[u8]) -> impl Iterator<Item = &[u8]> {
         payload = rest.strip_prefix(b"\r\n").unwrap_or(&rest[1..]);
         Some(line)
     })
-}
-
-fn write_line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = text.write_fmt(line);
-    text.push('\n');
 }
 
 #[cfg(test)]

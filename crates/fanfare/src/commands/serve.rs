@@ -2,12 +2,8 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::sync::Arc;
 
-use fanfare_config::{Config, Extractor, LogKind, SinkKind};
-use fanfare_event::Seq;
-use fanfare_log::{EventLog, MemoryLog, Retention};
-use jiff::Timestamp;
+use fanfare_config::{Config, Extractor, SinkKind};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
@@ -15,7 +11,6 @@ use super::{complain, environment, print, show};
 use crate::cli::ServeArguments;
 use crate::exit::Exit;
 use crate::http::{Listener, raise_descriptor_limit};
-use crate::ids::{first_seq, fresh_epoch};
 use crate::server::Server;
 use crate::topology::Topology;
 use crate::viewer;
@@ -89,17 +84,6 @@ fn advice(kind: io::ErrorKind) -> String {
         _ => "`host` must be an address of this machine, or a name for one",
     };
     format!("{what}; FANFARE__HTTP__PORT and FANFARE__HTTP__HOST set others")
-}
-
-/// The log that a configuration asks for.
-pub(crate) fn open_log(log: &fanfare_config::Log) -> Arc<dyn EventLog> {
-    match log.kind {
-        LogKind::Memory => {
-            let retention = Retention { events: log.window.events, bytes: log.window.bytes };
-            let first = Seq::new(first_seq(Timestamp::now())).unwrap_or(Seq::FIRST);
-            Arc::new(MemoryLog::new(fresh_epoch(), first, retention))
-        }
-    }
 }
 
 /// SIGTERM and Ctrl-C. A second one ends the process at once.

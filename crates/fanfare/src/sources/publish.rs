@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use fanfare_event::SinkName;
+use fanfare_event::{Delivery as Destination, SinkName};
 use fanfare_log::{AppendError, Appended, Batch, DedupeKey, EventLog, NewEvent};
-use fanfare_source::{Delivery, Intake};
+use fanfare_source::Delivery;
 
 /// Appends what sources deliver.
-#[derive(Clone)]
 pub(crate) struct Publisher {
     log: Arc<dyn EventLog>,
     /// Without routes, every event goes to every sink.
-    sinks: Arc<BTreeSet<SinkName>>,
+    destinations: Arc<[Destination]>,
 }
 
 /// What became of one event of a delivery.
@@ -23,30 +22,28 @@ pub(crate) struct Published {
 }
 
 impl Publisher {
-    pub(crate) fn new(log: Arc<dyn EventLog>, sinks: BTreeSet<SinkName>) -> Self {
-        Self { log, sinks: Arc::new(sinks) }
+    pub(crate) fn new(log: Arc<dyn EventLog>, sinks: &BTreeSet<SinkName>) -> Self {
+        Self { log, destinations: Destination::to_everyone(sinks) }
     }
 
     /// Appends a delivery as one record. `key` is what its publisher calls the delivery as a whole. Transformers
     /// remember it only if the log has all of it.
     pub(crate) async fn publish(
         &self,
-        intake: &Intake,
         mut delivery: Delivery,
         key: Option<&str>,
     ) -> Result<Vec<Published>, AppendError> {
-        let source = intake.name();
         let mut ids = Vec::with_capacity(delivery.events.len());
         let mut events = Vec::with_capacity(delivery.events.len());
         for (index, finished) in std::mem::take(&mut delivery.events).into_iter().enumerate() {
             let mut event = finished.event;
-            event.deliver_to_everyone(&self.sinks);
+            event.deliveries = Arc::clone(&self.destinations);
             let mut dedupe = Vec::new();
             if finished.named {
-                dedupe.push(DedupeKey::event(source, &event.id));
+                dedupe.push(DedupeKey::event(&event.origin, &event.id));
             }
             if let Some(key) = key {
-                dedupe.push(DedupeKey::delivery(source, key, index));
+                dedupe.push(DedupeKey::delivery(&event.origin, key, index));
             }
             ids.push(event.id.to_string());
             events.push(NewEvent { event: Arc::new(event), dedupe });

@@ -83,10 +83,7 @@ impl WebhookEndpoint {
         let body =
             body::read(body, self.max_body, self.body_timeout).await.map_err(|error| self.unread(error))?;
         let Accepted { delivery, key } = self.accept(&head, &body).map_err(refused)?;
-        publisher
-            .publish(self.webhook.intake(), delivery, key.as_deref())
-            .await
-            .map_err(|error| not_appended(&error))
+        publisher.publish(delivery, key.as_deref()).await.map_err(|error| not_appended(&error))
     }
 
     /// A thread that takes its time here is replaced meanwhile, so that streams do not wait for it.
