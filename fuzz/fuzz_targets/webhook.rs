@@ -3,7 +3,7 @@
 #![no_main]
 
 use fanfare_auth::{HeaderRules, RequestHeaders};
-use fanfare_event::{Object, Profile, SourceName};
+use fanfare_event::{Object, Profile, Seq, SourceName, SourceNumber, Stored};
 use fanfare_source::Intake;
 use fanfare_source::webhook::{RequestHead, Webhook};
 use fanfare_transform::Chain;
@@ -50,7 +50,13 @@ fuzz_target!(|request: &[u8]| {
     let now = "2024-05-01T12:00:00Z".parse().expect("a timestamp");
     let Ok(accepted) = webhook.accept(&Head::read(head), body, now, fresh_id) else { return };
     for finished in &accepted.delivery.events {
-        let payload = Profile::Cdevent.payload(&finished.event);
+        let stored = Stored {
+            seq: Seq::FIRST,
+            stored_at: now,
+            source_number: SourceNumber::FIRST,
+            event: finished.event.clone().into(),
+        };
+        let payload = Profile::Cdevent.payload(&stored);
         assert!(!payload.contains(&b'\n') && !payload.contains(&b'\r'), "an event is one line");
         let read: serde_json::Value = serde_json::from_slice(&payload).expect("JSON");
         assert_eq!(read, finished.event.body);

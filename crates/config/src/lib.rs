@@ -25,8 +25,9 @@ mod units;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use env::Env;
 pub use model::{
-    Config, Cors, Encoding, Extractor, HeaderRule, Http, Log, LogKind, OnLag, Program, Rule, SignatureOn,
-    Sink, SinkKind, Source, SseSink, Transformer, TransformerKind, Webhook, Window,
+    Config, Cors, Durability, Encoding, Extractor, HeaderRule, Http, HttpPullSink, Log, LogKind, Mock, OnLag,
+    Program, Retention, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink, Transformer,
+    TransformerKind, Ttl, Webhook, Window,
 };
 pub use reference::reference;
 pub use secret::{Secret, Secrets};

@@ -1,8 +1,9 @@
 //! The checked configuration: what every dialect becomes. Nothing behind it checks again.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use fanfare_event::{Object, Profile, SinkName, SourceName, TypePatterns};
+use fanfare_event::{Object, Profile, SinkName, SourceName, TypePattern, TypePatterns};
 
 use crate::{Secret, Span};
 
@@ -50,10 +51,43 @@ pub struct Log {
 }
 
 /// Where the log is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogKind {
     /// In memory: the window is all there is.
     Memory,
+    /// In a file.
+    Sqlite(Sqlite),
+}
+
+/// A log in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sqlite {
+    /// The file, absolute or relative to the process's folder. Other files beside it begin with its name.
+    pub path: PathBuf,
+    /// When a publisher is answered.
+    pub durability: Durability,
+    /// What is kept.
+    pub retention: Retention,
+}
+
+/// When a publisher is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Once the event is on the disk.
+    Full,
+    /// Once the operating system has it: a crash of the machine may lose the newest events, one of the process none.
+    Relaxed,
+}
+
+/// What is kept: what is older, and the oldest of what is more, goes. `None` is without a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Since it was stored.
+    pub max_age: Option<Duration>,
+    /// How many.
+    pub max_events: Option<u64>,
+    /// Of the file.
+    pub max_bytes: Option<u64>,
 }
 
 /// The newest events; whichever limit is met first holds.
@@ -84,15 +118,27 @@ pub struct Source {
 pub enum Extractor {
     /// `POST` requests.
     Webhook(Webhook),
+    /// Events that it makes itself.
+    Mock(Mock),
+}
+
+/// A source that makes an event with a random number again and again, to try things out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mock {
+    /// Between two events; the first comes at once.
+    pub interval: Duration,
 }
 
 /// A source's HTTP endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Webhook {
-    /// Unique among webhooks.
-    pub id: String,
-    /// `/webhook/{id}`.
+    /// As configured; the path may stand in for it.
+    pub id: Option<String>,
+    /// The URL's path, `/webhook/{id}` where the file names none; unique among all endpoints.
     pub path: String,
+    /// What a body is. [`Profile::Cdevent`]: a CDEvent, a CloudEvent, or any JSON with a type. [`Profile::Envelope`]:
+    /// an object with `event_id`, `event_type`, `entity_id`, `occurred_at` and `data`, or an array of them.
+    pub profile: Profile,
     /// All must pass.
     pub headers: Vec<HeaderRule>,
     /// Names, in lower case, of the request headers that travel with the event.
@@ -178,6 +224,39 @@ pub struct Sink {
 pub enum SinkKind {
     /// Server-Sent Events.
     Sse(SseSink),
+    /// Batches that clients fetch and confirm.
+    HttpPull(HttpPullSink),
+}
+
+/// Batches of events that clients fetch, and confirm once they are done with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpPullSink {
+    /// As configured; the paths may stand in for it.
+    pub id: Option<String>,
+    /// The URL's path for `GET`, `/pull/{id}/extract` where the file names none; unique among all endpoints.
+    pub extract_path: String,
+    /// The URL's path for `POST`, `/pull/{id}/mark-processed` where the file names none; unique among all endpoints.
+    pub mark_processed_path: String,
+    /// The types of events that it gives out.
+    pub matches: TypePatterns,
+    /// After how long an event is not given out any more; `None`: never.
+    pub ttl: Option<Ttl>,
+    /// All must pass.
+    pub headers: Vec<HeaderRule>,
+    /// Which pages of other origins may use it.
+    pub cors: Option<Cors>,
+    /// Where the type is written.
+    pub type_span: Span,
+}
+
+/// For how long events are given out after the log took them. The exact type holds, else the longest prefix, else
+/// `*`, else the default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ttl {
+    /// For types that no pattern means.
+    pub default: Duration,
+    /// By type.
+    pub by_type: Vec<(TypePattern, Duration)>,
 }
 
 /// A stream of Server-Sent Events.

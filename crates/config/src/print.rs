@@ -23,8 +23,9 @@ impl Config {
         self.transformers.iter().for_each(|transformer| out.transformer(transformer));
         self.sources.iter().for_each(|source| out.source(self, source));
         self.sinks.iter().for_each(|sink| {
-            let SinkKind::Sse(sse) = &sink.kind;
-            out.sse(sink.name.as_str(), sse);
+            if let SinkKind::Sse(sse) = &sink.kind {
+                out.sse(sink.name.as_str(), sse);
+            }
         });
         out.out
     }
@@ -72,7 +73,7 @@ impl Printer {
 
     fn log(&mut self, config: &Config) {
         self.header(log::SECTION.title);
-        self.set(&log::TYPE, &config.log.kind);
+        self.set(&log::TYPE, &log::Type::Memory);
         self.header(log::WINDOW_SECTION.title);
         self.set(&log::EVENTS, &config.log.window.events);
         self.set(&log::BYTES, &config.log.window.bytes);
@@ -117,7 +118,7 @@ impl Printer {
     fn webhook(&mut self, title: &str, webhook: &Webhook) {
         self.header(&format!("{title}.extractor]"));
         self.set(&source::TYPE, &Some(source::Type::Webhook));
-        self.set(&source::ID, &Some(webhook.id.clone()));
+        self.set(&source::ID, &webhook.id);
         self.set(&source::HEADERS_TO_KEEP, &webhook.headers_to_keep);
         self.set(&source::METADATA, &webhook.metadata);
         self.rules(&format!("{title}.extractor.{}", source::HEADERS.name), &webhook.headers);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// A JSON object; keys keep the order in which they came.
@@ -21,6 +22,9 @@ pub struct Draft {
     pub body: Value,
     /// What a transformer said outright; it holds against what the body says.
     pub set: Names,
+    /// When it happened, where the source was told so beside the body; it holds against what the body says, unless
+    /// that is a CDEvent.
+    pub time: Option<Timestamp>,
 }
 
 /// What an event is called. Each is `None` where nothing says it.

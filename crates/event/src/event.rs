@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{EventId, EventType, Headers, Object, Seq, SinkName, SourceName};
+use crate::{EventId, EventType, Headers, Object, Seq, SinkName, SourceName, SourceNumber};
 
 /// One fact, checked and complete but for its place in the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,11 +80,15 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-/// An event that came out of the log, and its place there.
+/// An event that came out of the log, and what the log says of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     /// Its place.
     pub seq: Seq,
+    /// When the log took it, to the millisecond. Not when it happened: a publisher may tell of the past.
+    pub stored_at: Timestamp,
+    /// The number of the source that it came through.
+    pub source_number: SourceNumber,
     /// The event, shared by all who read it.
     pub event: Arc<Event>,
 }

@@ -113,10 +113,9 @@ impl Finish<'_> {
         let lenient = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let source = lenient("source").map_or_else(|| self.fallback_source(&draft.metadata), str::to_owned);
         let subject = lenient("subject").map(str::to_owned);
-        let time = lenient("time")
-            .or_else(|| lenient("timestamp"))
-            .and_then(|time| parse_time(time).ok())
-            .unwrap_or(self.now);
+        let body_time =
+            || lenient("time").or_else(|| lenient("timestamp")).and_then(|time| parse_time(time).ok());
+        let time = draft.time.or_else(body_time).unwrap_or(self.now);
         let identity = if draft.set.id.is_some() {
             None
         } else {

@@ -1,7 +1,7 @@
 //! The words that name things. A value of one of these types has been checked; nothing behind it checks again.
 
 use std::fmt;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 use crate::limits::{MAX_EVENT_ID, MAX_EVENT_TYPE};
@@ -125,6 +125,28 @@ impl SinkName {
     /// Names a sink; the configuration has checked the name.
     pub fn new(name: &str) -> Self {
         Self(name.into())
+    }
+}
+
+/// What a log calls a source where a name is too long: small, from 1, and the same for the log's whole life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceNumber(NonZeroU32);
+
+impl SourceNumber {
+    /// The number of the first source.
+    pub const FIRST: Self = Self(NonZeroU32::MIN);
+
+    /// This number; none is 0.
+    pub const fn new(number: u32) -> Option<Self> {
+        match NonZeroU32::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// The number, as it is written on the wire.
+    pub const fn get(self) -> u32 {
+        self.0.get()
     }
 }
 

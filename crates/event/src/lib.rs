@@ -19,7 +19,7 @@ pub use content_id::content_id;
 pub use draft::{Draft, FieldError, Headers, Names, Object, Shape};
 pub use event::{Audience, Delivery, Event, Stored};
 pub use finish::{Finish, Finished, default_source, disambiguate};
-pub use ids::{EventId, EventType, InvalidWord, Seq, SinkName, SourceName};
+pub use ids::{EventId, EventType, InvalidWord, Seq, SinkName, SourceName, SourceNumber};
 pub use pattern::{InvalidPattern, TypePattern, TypePatterns};
 pub use position::{Epoch, Position};
 pub use profile::Profile;

@@ -42,14 +42,31 @@ impl TypePattern {
         if rest.contains('*') { Err(InvalidPattern::Star) } else { Ok(pattern) }
     }
 
+    /// What both mean: one of the two, or nothing.
+    fn intersect<'a>(&'a self, other: &'a Self) -> Option<&'a Self> {
+        match (self, other) {
+            (Self::Any, pattern) | (pattern, Self::Any) => Some(pattern),
+            (Self::Below(a), Self::Below(b)) if a.starts_with(&**b) => Some(self),
+            (Self::Below(a), Self::Below(b)) if b.starts_with(&**a) => Some(other),
+            (Self::Exact(name), Self::Below(prefix)) if below(name, prefix) => Some(self),
+            (Self::Below(prefix), Self::Exact(name)) if below(name, prefix) => Some(other),
+            (Self::Exact(a), Self::Exact(b)) if a == b => Some(self),
+            _ => None,
+        }
+    }
+
     /// Whether an event of this type is meant.
     pub fn matches(&self, kind: &EventType) -> bool {
         match self {
             Self::Any => true,
-            Self::Below(prefix) => kind.as_str().len() > prefix.len() && kind.as_str().starts_with(&**prefix),
+            Self::Below(prefix) => below(kind.as_str(), prefix),
             Self::Exact(name) => kind.as_str() == &**name,
         }
     }
+}
+
+fn below(name: &str, prefix: &str) -> bool {
+    name.len() > prefix.len() && name.starts_with(prefix)
 }
 
 impl fmt::Display for TypePattern {
@@ -89,6 +106,12 @@ impl TypePatterns {
         self.0.iter().any(|pattern| pattern.matches(kind))
     }
 
+    /// What both lists mean.
+    #[must_use]
+    pub fn intersect(&self, other: &Self) -> Self {
+        Self::new(self.iter().flat_map(|a| other.iter().filter_map(|b| a.intersect(b)).cloned()))
+    }
+
     /// The patterns, sorted.
     pub fn iter(&self) -> impl Iterator<Item = &TypePattern> {
         self.0.iter()
@@ -125,6 +148,23 @@ mod tests {
         check("a.*.b", InvalidPattern::Star);
         check("a.**", InvalidPattern::Star);
         check(".*", InvalidPattern::Star);
+    }
+
+    #[test]
+    fn an_intersection_means_what_both_mean() {
+        let check = |a: &[&str], b: &[&str], expected: &[&str]| {
+            let list =
+                |texts: &[&str]| TypePatterns::new(texts.iter().map(|t| TypePattern::parse(t).unwrap()));
+            assert_eq!(list(a).intersect(&list(b)), list(expected), "{a:?} and {b:?}");
+            assert_eq!(list(b).intersect(&list(a)), list(expected), "{b:?} and {a:?}");
+        };
+        check(&["*"], &["a.*", "b"], &["a.*", "b"]);
+        check(&["a.*"], &["a.b.*"], &["a.b.*"]);
+        check(&["a.*"], &["ab.*"], &[]);
+        check(&["a.*"], &["a.b", "a", "a."], &["a.b"]);
+        check(&["a"], &["a"], &["a"]);
+        check(&["a"], &["b"], &[]);
+        check(&["a.*", "b.c"], &["a.x", "b.*"], &["a.x", "b.c"]);
     }
 
     #[test]

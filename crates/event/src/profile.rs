@@ -2,36 +2,130 @@
 
 use std::fmt;
 
-use crate::Event;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Stored;
 
 /// How a sink writes an event on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Profile {
     /// cdviz-collector's: `event: cdevent`, the event's own id, the body as it is.
     Cdevent,
+    /// Inboxclaw's: `event: message`, the event's place in the log as its id, the body in an envelope.
+    Envelope,
 }
+
+/// Inboxclaw's envelope, in the order of its document.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    id: u64,
+    event_id: &'a str,
+    event_type: &'a str,
+    entity_id: Option<&'a str>,
+    created_at: String,
+    data: &'a Value,
+    source: EnvelopeSource<'a>,
+    /// Inboxclaw's own sources say things here that no source of ours has.
+    meta: Empty,
+}
+
+#[derive(Serialize)]
+struct EnvelopeSource<'a> {
+    id: u32,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Empty {}
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Cdevent];
+    pub const ALL: [Self; 2] = [Self::Cdevent, Self::Envelope];
 
     /// The name, as the configuration spells it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cdevent => "cdevent",
+            Self::Envelope => "envelope",
         }
     }
 
     /// The `data` of an event: compact JSON in UTF-8, so without a line break.
-    pub fn payload(self, event: &Event) -> Vec<u8> {
+    pub fn payload(self, stored: &Stored) -> Vec<u8> {
         match self {
-            Self::Cdevent => event.body.to_string().into_bytes(),
+            Self::Cdevent => stored.event.body.to_string().into_bytes(),
+            Self::Envelope => envelope(stored),
         }
     }
+}
+
+fn envelope(stored: &Stored) -> Vec<u8> {
+    let event = &stored.event;
+    let envelope = Envelope {
+        id: stored.seq.get(),
+        event_id: event.id.as_str(),
+        event_type: event.kind.as_str(),
+        entity_id: event.subject.as_deref(),
+        created_at: with_offset(event.time),
+        data: &event.body,
+        source: EnvelopeSource { id: stored.source_number.get(), name: event.origin.as_str() },
+        meta: Empty {},
+    };
+    // Strings, numbers and JSON values with string keys always serialize.
+    serde_json::to_vec(&envelope).unwrap_or_default()
+}
+
+/// As Python writes a time in UTC: whole seconds or six decimals, and `+00:00`.
+fn with_offset(time: Timestamp) -> String {
+    let format = if time.subsec_nanosecond() / 1000 == 0 {
+        "%Y-%m-%dT%H:%M:%S+00:00"
+    } else {
+        "%Y-%m-%dT%H:%M:%S.%6f+00:00"
+    };
+    time.strftime(format).to_string()
 }
 
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Draft, Finish, Names, Seq, SourceName, SourceNumber};
+    use serde_json::json;
+
+    #[test]
+    fn an_envelope_is_written_as_the_document_shows_it() {
+        let origin = SourceName::new("web_frontend");
+        let finish = Finish { origin: &origin, root_url: "http://localhost", now: Timestamp::UNIX_EPOCH };
+        let name = |name: &str| Some(name.to_owned());
+        let set =
+            Names { kind: name("user.login"), id: name("evt_abc"), subject: name("user_1"), source: None };
+        let time = "2024-03-15T10:00:00Z".parse().ok();
+        let draft = Draft { body: json!({"ip": "1.2.3.4"}), set, time, ..Draft::default() };
+        let event = finish.finish(draft, || "fresh".to_owned()).unwrap().event;
+        let stored = Stored {
+            seq: Seq::new(42).unwrap(),
+            stored_at: Timestamp::UNIX_EPOCH,
+            source_number: SourceNumber::FIRST,
+            event: event.into(),
+        };
+        let expected = r#"{"id": 42, "event_id": "evt_abc", "event_type": "user.login", "entity_id": "user_1", "created_at": "2024-03-15T10:00:00+00:00", "data": {"ip": "1.2.3.4"}, "source": {"id": 1, "name": "web_frontend"}, "meta": {}}"#;
+        let compact = expected.replace("\": ", "\":").replace(", \"", ",\"");
+        assert_eq!(String::from_utf8(Profile::Envelope.payload(&stored)).unwrap(), compact);
+    }
+
+    #[test]
+    fn times_have_an_offset_and_six_decimals_or_none() {
+        let check = |time: &str, expected: &str| assert_eq!(with_offset(time.parse().unwrap()), expected);
+        check("2024-03-15T10:00:00Z", "2024-03-15T10:00:00+00:00");
+        check("2024-03-15T12:00:00.5+02:00", "2024-03-15T10:00:00.500000+00:00");
+        check("2024-03-15T10:00:00.0000009Z", "2024-03-15T10:00:00+00:00");
+        check("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00");
     }
 }

@@ -50,7 +50,7 @@ impl Server {
         topology: Topology,
     ) -> Result<Self, fanfare_log::LogError> {
         #[cfg(any(feature = "sink_sse", feature = "source_webhook"))]
-        let log = crate::log::open(&config.log);
+        let log = crate::log::open(config);
         #[cfg(feature = "sink_sse")]
         let hub = {
             let limits = fanfare_stream::WindowLimits {

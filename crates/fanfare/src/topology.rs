@@ -43,7 +43,7 @@ impl Topology {
             }
         }
         for sink in &config.sinks {
-            let SinkKind::Sse(sse) = &sink.kind;
+            let SinkKind::Sse(sse) = &sink.kind else { continue };
             topology.sinks.insert(sink.name.clone());
             topology.add_stream(&sink.name, sse, diagnostics);
         }

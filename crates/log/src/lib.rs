@@ -5,11 +5,12 @@
 
 mod memory;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use fanfare_event::{Epoch, Event, EventId, Seq, SourceName, Stored};
+use fanfare_event::{Epoch, Event, EventId, Seq, SinkName, SourceName, Stored};
 use futures_util::Stream;
 
 pub use memory::{MemoryLog, Retention};
@@ -22,8 +23,10 @@ pub type TailStream = Pin<Box<dyn Stream<Item = Tail> + Send>>;
 
 /// A log of events. Object-safe; every implementation passes the same contract tests.
 ///
-/// Two things hold for all of them. `seq` strictly ascends within an epoch and has holes. And a read may lag behind
-/// an acknowledgement that was given on another node; only `find` and `bounds().newest` are strong.
+/// Three things hold for all of them. `seq` strictly ascends within an epoch and has holes. A read may lag behind
+/// an acknowledgement that was given on another node; only `find` and `bounds().newest` are strong. And sources are
+/// numbered from 1, first those that the log was opened with, in their order, then others as they come; a source keeps
+/// its number for as long as the log lives.
 pub trait EventLog: Send + Sync + 'static {
     /// One life of the sequence: a new store, a new epoch.
     fn epoch(&self) -> &Epoch;
@@ -50,9 +53,32 @@ pub trait EventLog: Send + Sync + 'static {
     fn position<'a>(&'a self, source: &'a SourceName)
     -> Answer<'a, Result<Option<SourcePosition>, LogError>>;
 
+    /// What a sink keeps with the log; see [`EventLog::write_records`].
+    fn records<'a>(
+        &'a self,
+        sink: &'a SinkName,
+    ) -> Answer<'a, Result<BTreeMap<Box<str>, Box<[u8]>>, LogError>>;
+
+    /// Changes what a sink keeps with the log: small values by name, opaque here, that live as long as the log does.
+    /// All changes or none, and durable as an append is.
+    fn write_records<'a>(
+        &'a self,
+        sink: &'a SinkName,
+        changes: Vec<RecordChange>,
+    ) -> Answer<'a, Result<(), AppendError>>;
+
     /// Every event behind `after` (`None`: all that are held), as it becomes visible, without an end. One tail a
     /// process; everything above fans out from it.
     fn tail(&self, after: Option<Seq>) -> TailStream;
+}
+
+/// A change to what a sink keeps with the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordChange {
+    /// The name, unique within the sink.
+    pub key: Box<str>,
+    /// The new value; `None` removes it.
+    pub value: Option<Box<[u8]>>,
 }
 
 /// What is appended as one record. The events may be none: a source's position still moves.
@@ -105,6 +131,7 @@ pub enum Appended {
 
 impl Appended {
     /// Where the event lies.
+    #[must_use]
     pub fn seq(self) -> Seq {
         match self {
             Self::New(seq) | Self::Duplicate(seq) => seq,

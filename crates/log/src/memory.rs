@@ -2,17 +2,18 @@
 
 mod forgotten;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fanfare_event::{Epoch, EventId, Seq, SourceName, Stored};
+use fanfare_event::{Epoch, EventId, Seq, SinkName, SourceName, SourceNumber, Stored};
 use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::forgotten::Forgotten;
 use crate::{
     Answer, AppendError, Appended, Batch, Bounds, DedupeKey, EventLog, LogError, NewEvent, Page,
-    SourcePosition, Tail, TailStream,
+    RecordChange, SourcePosition, Tail, TailStream,
 };
 
 /// How much is kept. The oldest events go first.
@@ -52,6 +53,8 @@ struct State {
     forgotten: Forgotten,
     dedupe: HashMap<DedupeKey, Seq>,
     positions: HashMap<SourceName, SourcePosition>,
+    numbers: HashMap<SourceName, SourceNumber>,
+    records: HashMap<SinkName, BTreeMap<Box<str>, Box<[u8]>>>,
 }
 
 #[derive(Debug)]
@@ -66,9 +69,9 @@ const TAIL_CHUNK: usize = 256;
 
 impl MemoryLog {
     /// An empty log whose first event gets `first`. What is named must differ from every earlier life of the log:
-    /// the epoch must be new, and `first` above all that was ever given out.
-    pub fn new(epoch: Epoch, first: Seq, retention: Retention) -> Self {
-        let state = State {
+    /// the epoch must be new, and `first` above all that was ever given out. `sources` are numbered in this order.
+    pub fn new(epoch: Epoch, first: Seq, retention: Retention, sources: &[SourceName]) -> Self {
+        let mut state = State {
             retention,
             entries: VecDeque::new(),
             bytes: 0,
@@ -77,7 +80,12 @@ impl MemoryLog {
             forgotten: Forgotten::default(),
             dedupe: HashMap::new(),
             positions: HashMap::new(),
+            numbers: HashMap::new(),
+            records: HashMap::new(),
         };
+        for source in sources {
+            state.number(source);
+        }
         let (newest, _) = watch::channel(first.previous());
         Self { epoch, shared: Arc::new(Shared { state: Mutex::new(state), newest }) }
     }
@@ -124,6 +132,31 @@ impl EventLog for MemoryLog {
     ) -> Answer<'a, Result<Option<SourcePosition>, LogError>> {
         let position = self.shared.lock().positions.get(source).cloned();
         Box::pin(async move { Ok(position) })
+    }
+
+    fn records<'a>(
+        &'a self,
+        sink: &'a SinkName,
+    ) -> Answer<'a, Result<BTreeMap<Box<str>, Box<[u8]>>, LogError>> {
+        let records = self.shared.lock().records.get(sink).cloned().unwrap_or_default();
+        Box::pin(async move { Ok(records) })
+    }
+
+    fn write_records<'a>(
+        &'a self,
+        sink: &'a SinkName,
+        changes: Vec<RecordChange>,
+    ) -> Answer<'a, Result<(), AppendError>> {
+        let mut state = self.shared.lock();
+        let records = state.records.entry(sink.clone()).or_default();
+        for RecordChange { key, value } in changes {
+            match value {
+                Some(value) => records.insert(key, value),
+                None => records.remove(&key),
+            };
+        }
+        drop(state);
+        Box::pin(async move { Ok(()) })
     }
 
     fn tail(&self, after: Option<Seq>) -> TailStream {
@@ -208,6 +241,7 @@ impl State {
         if let Some(seq) = new.dedupe.iter().find_map(|key| self.dedupe.get(key)) {
             return Appended::Duplicate(*seq);
         }
+        let source_number = self.number(&new.event.origin);
         let seq = self.next;
         self.next = seq.next();
         self.ids.entry(new.event.id.clone()).and_modify(|(_, last)| *last = seq).or_insert((seq, seq));
@@ -217,7 +251,7 @@ impl State {
         let weight = new.event.weight();
         self.bytes += weight;
         self.entries.push_back(Entry {
-            stored: Stored { seq, event: new.event },
+            stored: Stored { seq, stored_at: Timestamp::now(), source_number, event: new.event },
             dedupe: new.dedupe,
             weight,
         });
@@ -225,6 +259,16 @@ impl State {
             self.forget_oldest();
         }
         Appended::New(seq)
+    }
+
+    fn number(&mut self, source: &SourceName) -> SourceNumber {
+        if let Some(number) = self.numbers.get(source) {
+            return *number;
+        }
+        let number = u32::try_from(self.numbers.len() + 1).ok().and_then(SourceNumber::new);
+        let number = number.unwrap_or(SourceNumber::FIRST);
+        self.numbers.insert(source.clone(), number);
+        number
     }
 
     fn forget_oldest(&mut self) {

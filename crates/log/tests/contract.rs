@@ -1,12 +1,12 @@
 //! What every log keeps to, written against the trait. A new implementation adds one line to `every_log!`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fanfare_event::{Delivery, Draft, Epoch, Event, EventId, Finish, Seq, SinkName, SourceName, Stored};
 use fanfare_log::{
-    AppendError, Appended, Batch, Bounds, DedupeKey, EventLog, MemoryLog, NewEvent, Retention,
+    AppendError, Appended, Batch, Bounds, DedupeKey, EventLog, MemoryLog, NewEvent, RecordChange, Retention,
     SourcePosition, Tail,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -15,10 +15,17 @@ use serde_json::json;
 /// Events that each log under test keeps.
 const KEPT: usize = 8;
 const FIRST: u64 = 1000;
+/// What each log under test is opened with.
+const SOURCES: [&str; 2] = ["first", "second"];
 
 fn memory() -> Arc<dyn EventLog> {
     let retention = Retention { events: KEPT, bytes: 1 << 20 };
-    Arc::new(MemoryLog::new(Epoch::new("one").unwrap(), Seq::new(FIRST).unwrap(), retention))
+    Arc::new(MemoryLog::new(
+        Epoch::new("one").unwrap(),
+        Seq::new(FIRST).unwrap(),
+        retention,
+        &SOURCES.map(SourceName::new),
+    ))
 }
 
 macro_rules! every_log {
@@ -42,6 +49,8 @@ macro_rules! every_log {
             contract!(pages_join_without_a_gap);
             contract!(a_tail_tells_everything_once_in_order);
             contract!(a_tail_that_was_overtaken_says_so);
+            contract!(sources_keep_their_numbers);
+            contract!(a_sinks_records_are_its_own);
         })*
     };
 }
@@ -198,7 +207,9 @@ mod cases {
         let a = put(&*log, named("a")).await;
         let mut all = log.tail(None);
         let mut later = log.tail(Some(a));
-        assert_eq!(all.next().await, Some(Tail::Event(Stored { seq: a, event: event("a") })));
+        assert!(
+            matches!(all.next().await, Some(Tail::Event(stored)) if (stored.seq, &stored.event) == (a, &event("a")))
+        );
         assert_eq!(all.next().now_or_never(), None);
         assert_eq!(later.next().now_or_never(), None);
         let mut expected = vec![];
@@ -206,11 +217,53 @@ mod cases {
             let id = n.to_string();
             let seq = put(&*log, named(&id)).await;
             append(&*log, vec![named(&id)]).await;
-            expected.push(Tail::Event(Stored { seq, event: event(&id) }));
+            expected.push((seq, event(&id)));
         }
         for tail in [&mut all, &mut later] {
-            assert_eq!(tail.take(KEPT).collect::<Vec<_>>().await, expected);
+            let told = tail.take(KEPT).map(|item| match item {
+                Tail::Event(Stored { seq, event, .. }) => (seq, event),
+                other => panic!("no event: {other:?}"),
+            });
+            assert_eq!(told.collect::<Vec<_>>().await, expected);
         }
+    }
+
+    pub(super) async fn sources_keep_their_numbers(log: Arc<dyn EventLog>) {
+        let from = |source: &str, id: &str| {
+            let event = Event { origin: SourceName::new(source), ..Event::clone(&event(id)) };
+            NewEvent { event: Arc::new(event), dedupe: vec![] }
+        };
+        let new = vec![
+            from("late", "a"),
+            from("second", "b"),
+            from("later", "c"),
+            from("first", "d"),
+            from("late", "e"),
+        ];
+        append(&*log, new).await;
+        let page = log.read(log.bounds().await.unwrap().oldest, 10).await.unwrap();
+        let numbers: Vec<_> = page.events.iter().map(|stored| stored.source_number.get()).collect();
+        assert_eq!(numbers, [3, 2, 4, 1, 3]);
+    }
+
+    pub(super) async fn a_sinks_records_are_its_own(log: Arc<dyn EventLog>) {
+        let (work, other) = (SinkName::new("work"), SinkName::new("other"));
+        let set =
+            |key: &str, value: &str| RecordChange { key: key.into(), value: Some(value.as_bytes().into()) };
+        let remove = |key: &str| RecordChange { key: key.into(), value: None };
+        assert_eq!(log.records(&work).await.unwrap(), BTreeMap::new());
+        log.write_records(&work, vec![set("b", "1"), set("a", ""), set("b", "2"), remove("c")])
+            .await
+            .unwrap();
+        log.write_records(&other, vec![set("a", "x")]).await.unwrap();
+        let expected = |records: &[(&str, &str)]| -> BTreeMap<Box<str>, Box<[u8]>> {
+            records.iter().map(|(key, value)| ((*key).into(), value.as_bytes().into())).collect()
+        };
+        assert_eq!(log.records(&work).await.unwrap(), expected(&[("a", ""), ("b", "2")]));
+        log.write_records(&work, vec![remove("a"), set("c", "3")]).await.unwrap();
+        log.write_records(&work, vec![]).await.unwrap();
+        assert_eq!(log.records(&work).await.unwrap(), expected(&[("b", "2"), ("c", "3")]));
+        assert_eq!(log.records(&other).await.unwrap(), expected(&[("a", "x")]));
     }
 
     pub(super) async fn a_tail_that_was_overtaken_says_so(log: Arc<dyn EventLog>) {
@@ -246,6 +299,7 @@ async fn memory_numbers_from_where_it_is_told_and_refuses_what_it_cannot_keep() 
         Epoch::new("one").unwrap(),
         Seq::new(FIRST).unwrap(),
         Retention { events: KEPT, bytes: event("a").weight() * 2 },
+        &[],
     );
     assert_eq!(put(&log, named("a")).await.get(), FIRST);
     let draft =

@@ -5,32 +5,39 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanfare_event::{EventId, Position, Profile};
+use fanfare_event::{EventId, Position, Profile, Seq};
 
-/// One event in a profile. `payload` is what [`Profile::payload`] gives: UTF-8. A line break in it begins another
-/// `data:` line; of the three that the specification knows a client sees LF.
-pub fn event(profile: Profile, id: &EventId, payload: &[u8]) -> Bytes {
+/// What a stream of a profile begins with, before anything else.
+pub fn greeting(profile: Profile) -> Option<Bytes> {
     match profile {
-        Profile::Cdevent => block("cdevent", id.as_str(), payload),
+        Profile::Cdevent => None,
+        Profile::Envelope => Some(Bytes::from_static(b"event: info\ndata: connected\n\n")),
     }
 }
 
-/// What is sent on a silent connection. With a position it also moves the client's last event id; it dispatches
-/// nothing.
+/// One event in a profile. `payload` is what [`Profile::payload`] gives: UTF-8. A line break in it begins another
+/// `data:` line; of the three that the specification knows a client sees LF.
+pub fn event(profile: Profile, seq: Seq, id: &EventId, payload: &[u8]) -> Bytes {
+    match profile {
+        Profile::Cdevent => block("cdevent", id.as_str(), payload),
+        Profile::Envelope => block("message", &seq.to_string(), payload),
+    }
+}
+
+/// What is sent on a silent connection. With a position it also moves the client's last event id. Of the profile
+/// `cdevent` it dispatches nothing.
 pub fn keep_alive(profile: Profile, position: Option<&Position>) -> Bytes {
-    let comment = match profile {
-        Profile::Cdevent => ": keep-alive\n",
-    };
-    match position {
-        Some(position) => format!("{comment}id: {position}\n\n").into(),
-        None => format!("{comment}\n").into(),
+    let id = position.map_or_else(String::new, |position| format!("id: {}\n", resume_id(profile, position)));
+    match profile {
+        Profile::Cdevent => format!(": keep-alive\n{id}\n").into(),
+        Profile::Envelope => format!("event: heartbeat\n{id}data: ping\n\n").into(),
     }
 }
 
 /// The block that opens a browser's stream: where to resume from, and after how long. It has no data, so it
 /// dispatches nothing.
-pub fn opening(position: &Position, retry: Duration) -> Bytes {
-    format!("id: {position}\nretry: {}\n\n", retry.as_millis()).into()
+pub fn opening(profile: Profile, position: &Position, retry: Duration) -> Bytes {
+    format!("id: {}\nretry: {}\n\n", resume_id(profile, position), retry.as_millis()).into()
 }
 
 /// Tells a browser when to come back. Sent just before the server ends a stream.
@@ -45,8 +52,16 @@ pub fn lagged(skipped: u64) -> Bytes {
 
 /// Tells a client that it cannot resume from where it asked to, and that the stream goes on from `position`.
 /// A sentence, not JSON: clients in the field take any JSON for an event.
-pub fn gap(position: &Position, sentence: &str) -> Bytes {
-    format!("event: gap\nid: {position}\ndata: {sentence}\n\n").into()
+pub fn gap(profile: Profile, position: &Position, sentence: &str) -> Bytes {
+    format!("event: gap\nid: {}\ndata: {sentence}\n\n", resume_id(profile, position)).into()
+}
+
+/// A position as the ids of a profile are.
+fn resume_id(profile: Profile, position: &Position) -> String {
+    match profile {
+        Profile::Cdevent => position.to_string(),
+        Profile::Envelope => position.after.map_or(0, Seq::get).to_string(),
+    }
 }
 
 fn block(name: &str, id: &str, payload: &[u8]) -> Bytes {
@@ -90,26 +105,49 @@ mod tests {
     use proptest::prelude::*;
 
     fn position(seq: u64) -> Position {
-        Position { epoch: Epoch::new("e1").unwrap(), after: fanfare_event::Seq::new(seq) }
+        Position { epoch: Epoch::new("e1").unwrap(), after: Seq::new(seq) }
+    }
+
+    fn seq(number: u64) -> Seq {
+        Seq::new(number).unwrap()
     }
 
     #[test]
     fn the_bytes_are_the_documents() {
         let check = |frame: Bytes, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
         let id = EventId::new("e-7").unwrap();
-        check(event(Profile::Cdevent, &id, br#"{"a":1}"#), "event: cdevent\nid: e-7\ndata: {\"a\":1}\n\n");
         check(
-            event(Profile::Cdevent, &id, b"a\nb\r\nc\rd"),
+            event(Profile::Cdevent, seq(7), &id, br#"{"a":1}"#),
+            "event: cdevent\nid: e-7\ndata: {\"a\":1}\n\n",
+        );
+        check(
+            event(Profile::Cdevent, seq(7), &id, b"a\nb\r\nc\rd"),
             "event: cdevent\nid: e-7\ndata: a\ndata: b\ndata: c\ndata: d\n\n",
         );
-        check(event(Profile::Cdevent, &id, b""), "event: cdevent\nid: e-7\ndata: \n\n");
-        check(event(Profile::Cdevent, &id, b"\n"), "event: cdevent\nid: e-7\ndata: \ndata: \n\n");
+        check(event(Profile::Cdevent, seq(7), &id, b""), "event: cdevent\nid: e-7\ndata: \n\n");
+        check(event(Profile::Cdevent, seq(7), &id, b"\n"), "event: cdevent\nid: e-7\ndata: \ndata: \n\n");
         check(keep_alive(Profile::Cdevent, None), ": keep-alive\n\n");
         check(keep_alive(Profile::Cdevent, Some(&position(7))), ": keep-alive\nid: @e1.7\n\n");
-        check(opening(&position(0), Duration::from_secs(3)), "id: @e1.0\nretry: 3000\n\n");
+        check(opening(Profile::Cdevent, &position(0), Duration::from_secs(3)), "id: @e1.0\nretry: 3000\n\n");
         check(retry(Duration::from_millis(1500)), "retry: 1500\n\n");
         check(lagged(15), "event: error\ndata: lagged: 15 messages skipped\n\n");
-        check(gap(&position(7), "unknown: so"), "event: gap\nid: @e1.7\ndata: unknown: so\n\n");
+        check(
+            gap(Profile::Cdevent, &position(7), "unknown: so"),
+            "event: gap\nid: @e1.7\ndata: unknown: so\n\n",
+        );
+        assert_eq!(greeting(Profile::Cdevent), None);
+    }
+
+    #[test]
+    fn the_bytes_of_envelopes_are_inboxclaws() {
+        let check = |frame: Bytes, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
+        let (profile, id) = (Profile::Envelope, EventId::new("evt_abc").unwrap());
+        check(greeting(profile).unwrap(), "event: info\ndata: connected\n\n");
+        check(event(profile, seq(42), &id, b"{}"), "event: message\nid: 42\ndata: {}\n\n");
+        check(keep_alive(profile, None), "event: heartbeat\ndata: ping\n\n");
+        check(keep_alive(profile, Some(&position(7))), "event: heartbeat\nid: 7\ndata: ping\n\n");
+        check(opening(profile, &position(0), Duration::from_secs(3)), "id: 0\nretry: 3000\n\n");
+        check(gap(profile, &position(7), "expired: so"), "event: gap\nid: 7\ndata: expired: so\n\n");
     }
 
     proptest! {
@@ -118,12 +156,12 @@ mod tests {
         fn frame_parse_frame_is_the_identity(id in "[^\\p{Cc}\\s]{1,40}", payload in "\\PC*|[a-z\\n\\r]{0,40}") {
             prop_assume!(EventId::new(&id).is_ok());
             let id = EventId::new(&id).unwrap();
-            let frame = event(Profile::Cdevent, &id, payload.as_bytes());
+            let frame = event(Profile::Cdevent, seq(7), &id, payload.as_bytes());
             let parsed: Vec<_> = Parser::new().push(&frame);
             let [Item::Event(read)] = &parsed[..] else { panic!("{parsed:?}") };
             prop_assert_eq!((read.kind.as_str(), read.last_event_id.as_str()), ("cdevent", id.as_str()));
             prop_assert_eq!(&read.data, &payload.replace("\r\n", "\n").replace('\r', "\n"));
-            prop_assert_eq!(event(Profile::Cdevent, &id, read.data.as_bytes()), frame);
+            prop_assert_eq!(event(Profile::Cdevent, seq(7), &id, read.data.as_bytes()), frame);
         }
     }
 }

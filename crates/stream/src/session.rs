@@ -152,8 +152,12 @@ impl Session {
             silent_since: now,
             read_not_before: now,
         };
-        let opening = session.options.retry.map(|retry| frame::opening(&session.position(), retry));
-        session.preface = opening;
+        let profile = session.options.profile;
+        let opening = session.options.retry.map(|retry| frame::opening(profile, &session.position(), retry));
+        session.preface = match (frame::greeting(profile), opening) {
+            (Some(greeting), Some(opening)) => Some([greeting, opening].concat().into()),
+            (greeting, opening) => greeting.or(opening),
+        };
         if let Some(gap) = start.gap {
             session.tell_gap(gap);
         }
@@ -250,7 +254,7 @@ impl Session {
     }
 
     fn gap(&self, gap: Gap) -> Bytes {
-        frame::gap(&self.position(), gap.sentence())
+        frame::gap(self.options.profile, &self.position(), gap.sentence())
     }
 
     fn tell_gap(&mut self, gap: Gap) {

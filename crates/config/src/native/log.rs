@@ -5,11 +5,17 @@ use crate::keys::{Foreign, Key, Optional, Or, Section};
 use crate::shapes::{Bytes, Choice, Count, Nested};
 use crate::{Log, LogKind, Window};
 
-pub(crate) const TYPE: Key<Or<Choice<LogKind>>> = Key {
+/// The types, before their keys are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Type {
+    Memory,
+}
+
+pub(crate) const TYPE: Key<Or<Choice<Type>>> = Key {
     name: "type",
     doc: "`memory` keeps the newest events in memory, as many as the window holds; a restart forgets them.",
-    presence: Or(Choice { served: &[("memory", LogKind::Memory)], later: &["sqlite"], foreign: &[] }, || {
-        LogKind::Memory
+    presence: Or(Choice { served: &[("memory", Type::Memory)], later: &["sqlite"], foreign: &[] }, || {
+        Type::Memory
     }),
 };
 
@@ -50,7 +56,9 @@ pub(crate) static WINDOW_SECTION: Section = Section {
 };
 
 pub(super) fn read(mut fields: Fields<'_>, checker: &mut Checker<'_>) -> Log {
-    let kind = fields.get(&TYPE, checker);
+    let kind = match fields.get(&TYPE, checker) {
+        Type::Memory => LogKind::Memory,
+    };
     let mut window = super::sub(&mut fields, &WINDOW, checker);
     fields.finish(&SECTION, checker);
     let log = Log {

@@ -250,7 +250,7 @@ fn read_cors(entry: &Entry, checker: &mut Checker<'_>) -> Option<Cors> {
 fn report_shared_paths(sinks: &[Sink], checker: &mut Checker<'_>) {
     let mut first = std::collections::BTreeMap::new();
     for sink in sinks {
-        let SinkKind::Sse(sse) = &sink.kind;
+        let SinkKind::Sse(sse) = &sink.kind else { continue };
         if sse.path.is_empty() {
             continue;
         }

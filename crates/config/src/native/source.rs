@@ -1,6 +1,6 @@
 //! `[sources.NAME]` and its extractor.
 
-use fanfare_event::{Object, SourceName};
+use fanfare_event::{Object, Profile, SourceName};
 
 use super::metadata::Metadata;
 use super::rule;
@@ -215,7 +215,8 @@ fn read_extractor(source: &str, entry: &Entry, checker: &mut Checker<'_>) -> Opt
             let id = id?;
             Some(Extractor::Webhook(Webhook {
                 path: format!("/webhook/{id}"),
-                id,
+                id: Some(id),
+                profile: Profile::Cdevent,
                 headers: headers.unwrap_or_default(),
                 headers_to_keep,
                 metadata,

@@ -120,8 +120,10 @@ fn welcome(config: &Config, address: &str, is_builtin: bool) -> String {
         }
     }
     for sink in &config.sinks {
-        let SinkKind::Sse(sse) = &sink.kind;
-        line("stream", &sse.path);
+        match &sink.kind {
+            SinkKind::Sse(sse) => line("stream", &sse.path),
+            SinkKind::HttpPull(pull) => line("extract", &pull.extract_path),
+        }
     }
     if is_builtin {
         line("viewer", "/");

@@ -5,10 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_auth::{HeaderRules, RequestHeaders};
-use fanfare_event::{Object, Profile, SourceName};
+use fanfare_event::{Object, Profile, Seq, SourceName, SourceNumber, Stored};
 use fanfare_source::Intake;
 use fanfare_source::webhook::{RequestHead, Webhook};
 use fanfare_stream::frame;
@@ -51,7 +52,14 @@ fn read(headers: &[(&str, &str)], body: &Value) -> Option<Vec<Event>> {
         webhook.accept(&head, body.as_bytes(), NOW.parse().unwrap(), || "fresh".to_owned()).ok()?;
     let mut parser = Parser::new();
     let read = |finished: &fanfare_event::Event| {
-        let framed = frame::event(Profile::Cdevent, &finished.id, &Profile::Cdevent.payload(finished));
+        let stored = Stored {
+            seq: Seq::FIRST,
+            stored_at: NOW.parse().unwrap(),
+            source_number: SourceNumber::FIRST,
+            event: Arc::new(finished.clone()),
+        };
+        let payload = Profile::Cdevent.payload(&stored);
+        let framed = frame::event(Profile::Cdevent, stored.seq, &finished.id, &payload);
         match &parser.push(&framed)[..] {
             [Item::Event(event)] => event.clone(),
             other => panic!("not one event: {other:?}"),

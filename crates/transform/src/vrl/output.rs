@@ -63,7 +63,7 @@ impl Output<'_> {
         let metadata = self.metadata(member("metadata"), &format!("{path}.metadata"))?;
         let headers = headers(member("headers"), &format!("{path}.headers"))?;
         let set = self.set(&mut event, path)?;
-        Ok(Draft { metadata, headers, body, set })
+        Ok(Draft { metadata, headers, body, set, time: self.input.time })
     }
 
     fn metadata(&self, value: Value, path: &str) -> Result<Object, Refusal> {

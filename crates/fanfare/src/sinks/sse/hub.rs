@@ -173,7 +173,7 @@ impl Hub {
             if let Some(profile) = self.profiles.get(&delivery.sink)
                 && frames.get(*profile).is_none()
             {
-                frames.set(*profile, frame::event(*profile, &event.id, &profile.payload(event)));
+                frames.set(*profile, frame::event(*profile, stored.seq, &event.id, &profile.payload(stored)));
             }
         }
         Entry { seq: stored.seq, kind: event.kind.clone(), deliveries: Arc::clone(&event.deliveries), frames }
