@@ -114,6 +114,7 @@ fn any_draft() -> impl Strategy<Value = Draft> {
             headers,
             body,
             set: Names { kind, id, source, subject },
+            ..Draft::default()
         },
     )
 }
