@@ -18,16 +18,18 @@ pub fn greeting(profile: Profile) -> Option<Bytes> {
 /// One event in a profile. `payload` is what [`Profile::payload`] gives: UTF-8. A line break in it begins another
 /// `data:` line; of the three that the specification knows a client sees LF.
 pub fn event(profile: Profile, seq: Seq, id: &EventId, payload: &[u8]) -> Bytes {
-    match profile {
-        Profile::Cdevent => block("cdevent", id.as_str(), payload),
-        Profile::Envelope => block("message", &seq.to_string(), payload),
-    }
+    let name = match profile {
+        Profile::Cdevent => "cdevent",
+        Profile::Envelope => "message",
+    };
+    block(name, &profile.id_of_event(seq, id), payload)
 }
 
 /// What is sent on a silent connection. With a position it also moves the client's last event id. Of the profile
 /// `cdevent` it dispatches nothing.
 pub fn keep_alive(profile: Profile, position: Option<&Position>) -> Bytes {
-    let id = position.map_or_else(String::new, |position| format!("id: {}\n", resume_id(profile, position)));
+    let id =
+        position.map_or_else(String::new, |position| format!("id: {}\n", profile.id_of_position(position)));
     match profile {
         Profile::Cdevent => format!(": keep-alive\n{id}\n").into(),
         Profile::Envelope => format!("event: heartbeat\n{id}data: ping\n\n").into(),
@@ -37,7 +39,7 @@ pub fn keep_alive(profile: Profile, position: Option<&Position>) -> Bytes {
 /// The block that opens a browser's stream: where to resume from, and after how long. It has no data, so it
 /// dispatches nothing.
 pub fn opening(profile: Profile, position: &Position, retry: Duration) -> Bytes {
-    format!("id: {}\nretry: {}\n\n", resume_id(profile, position), retry.as_millis()).into()
+    format!("id: {}\nretry: {}\n\n", profile.id_of_position(position), retry.as_millis()).into()
 }
 
 /// Tells a browser when to come back. Sent just before the server ends a stream.
@@ -53,15 +55,7 @@ pub fn lagged(skipped: u64) -> Bytes {
 /// Tells a client that it cannot resume from where it asked to, and that the stream goes on from `position`.
 /// A sentence, not JSON: clients in the field take any JSON for an event.
 pub fn gap(profile: Profile, position: &Position, sentence: &str) -> Bytes {
-    format!("event: gap\nid: {}\ndata: {sentence}\n\n", resume_id(profile, position)).into()
-}
-
-/// A position as the ids of a profile are.
-fn resume_id(profile: Profile, position: &Position) -> String {
-    match profile {
-        Profile::Cdevent => position.to_string(),
-        Profile::Envelope => position.after.map_or(0, Seq::get).to_string(),
-    }
+    format!("event: gap\nid: {}\ndata: {sentence}\n\n", profile.id_of_position(position)).into()
 }
 
 fn block(name: &str, id: &str, payload: &[u8]) -> Bytes {

@@ -9,6 +9,7 @@ mod cors;
 mod kit;
 mod lag;
 mod limits;
+mod narrowing;
 mod resume;
 mod rules;
 #[cfg(feature = "transform_vrl")]

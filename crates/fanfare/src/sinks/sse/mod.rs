@@ -2,6 +2,7 @@
 //! all streams share in `hub`.
 
 mod hub;
+mod narrowing;
 mod start;
 mod stream;
 
@@ -23,7 +24,6 @@ use crate::http::{HeaderMapView, Peer};
 use crate::problem::Problem;
 
 pub(crate) use hub::Hub;
-use start::Requested;
 use stream::Stream;
 
 /// How long a client that found the server full is told to wait, at least. With the jitter, twice that at most.
@@ -108,7 +108,7 @@ impl StreamEndpoint {
             return response;
         }
         let mut response = match self.check(request) {
-            Ok(()) => self.open(hub, peer, request).await,
+            Ok(subscription) => self.open(hub, peer, request, subscription).await,
             Err(problem) => {
                 info!(sink = %self.name, peer = %peer.address, status = problem.status().as_u16(), %problem, "stream refused");
                 problem.into_response()
@@ -120,17 +120,25 @@ impl StreamEndpoint {
         response
     }
 
-    fn check(&self, request: &Request<Incoming>) -> Result<(), Problem> {
+    fn check(&self, request: &Request<Incoming>) -> Result<Subscription, Problem> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let allow = if self.cors.is_some() { "GET, HEAD, OPTIONS" } else { "GET, HEAD" };
             return Err(Problem::method_not_allowed(allow));
         }
-        Ok(self.rules.check(&HeaderMapView(request.headers()), b"")?)
+        self.rules.check(&HeaderMapView(request.headers()), b"")?;
+        let types = narrowing::narrowed(&self.subscription.types, request)?;
+        Ok(Subscription { types, ..self.subscription.clone() })
     }
 
-    async fn open(&self, hub: &Arc<Hub>, peer: &Peer, request: &Request<Incoming>) -> Response<Body> {
-        let requested = if self.replay { Requested::read(request) } else { Requested::Nothing };
-        let start = match start::resolve(hub.log(), &requested).await {
+    async fn open(
+        &self,
+        hub: &Arc<Hub>,
+        peer: &Peer,
+        request: &Request<Incoming>,
+        subscription: Subscription,
+    ) -> Response<Body> {
+        let seen = self.replay.then(|| start::last_event_id(request, subscription.profile)).flatten();
+        let start = match start::resolve(hub.log(), seen.as_ref()).await {
             Ok(start) => start,
             // A browser takes an error status for final; an empty stream it comes back from.
             Err(error) => {
@@ -148,14 +156,14 @@ impl StreamEndpoint {
         };
         let options = SessionOptions {
             epoch: hub.log().epoch().clone(),
-            profile: self.subscription.profile,
+            profile: subscription.profile,
             keep_alive: self.keep_alive,
             buffer: self.buffer,
             on_lag: self.on_lag,
             retry: reconnects_by_itself(request).then(|| jittered(self.retry)),
         };
-        debug!(sink = %self.name, peer = %peer.address, ?requested, ?start, "stream starts");
-        let stream = Stream::open(hub, self.subscription.clone(), start, options, peer.clone(), place);
+        debug!(sink = %self.name, peer = %peer.address, ?seen, ?start, "stream starts");
+        let stream = Stream::open(hub, subscription, start, options, peer.clone(), place);
         with_head(stream.into_body(), head)
     }
 }

@@ -1,0 +1,74 @@
+//! `?event_type=`: which of a sink's types a client wants. It narrows what the sink shows and never widens it.
+
+use fanfare_event::limits::MAX_EVENT_TYPE;
+use fanfare_event::{TypePattern, TypePatterns};
+use http::{Request, StatusCode};
+
+use super::start::query;
+use crate::problem::Problem;
+
+const PARAMETER: &str = "event_type";
+
+/// Patterns that one request may name. Every event is held against each of them. More are refused.
+const MAX_PATTERNS: usize = 64;
+
+/// Bytes of one pattern: of the longest type, and `.*` behind it. A longer one means nothing and is refused.
+const MAX_PATTERN: usize = MAX_EVENT_TYPE + 2;
+
+/// What both the sink and the request mean. Several parameters mean any of them, an empty one nothing at all. A refusal
+/// is a 400: asking again cannot help.
+pub(super) fn narrowed<B>(shown: &TypePatterns, request: &Request<B>) -> Result<TypePatterns, Problem> {
+    let mut wanted = Vec::new();
+    for (_, pattern) in query(request).filter(|(name, value)| name == PARAMETER && !value.is_empty()) {
+        if pattern.len() > MAX_PATTERN {
+            return Err(refused(&format!("has a pattern of more than {MAX_PATTERN} bytes")));
+        }
+        let parsed = TypePattern::parse(&pattern)
+            .map_err(|_| refused("is no pattern; patterns are `*`, `prefix.*` and an exact type"))?;
+        wanted.push(parsed);
+    }
+    match wanted.len() {
+        0 => Ok(shown.clone()),
+        1..=MAX_PATTERNS => Ok(shown.intersect(&TypePatterns::new(wanted))),
+        _ => Err(refused(&format!("is there more than {MAX_PATTERNS} times"))),
+    }
+}
+
+fn refused(what: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, format!("the parameter `{PARAMETER}` {what}"))
+        .with("parameter", PARAMETER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(texts: &[&str]) -> TypePatterns {
+        TypePatterns::new(texts.iter().map(|text| TypePattern::parse(text).unwrap()))
+    }
+
+    #[test]
+    fn a_request_narrows_and_never_widens() {
+        let check = |shown: &[&str], query: &str, expected: Result<&[&str], &str>| {
+            let request = Request::builder().uri(format!("/x?{query}")).body(()).unwrap();
+            let narrowed = narrowed(&patterns(shown), &request).map_err(|problem| problem.to_string());
+            match (narrowed, expected) {
+                (Ok(types), Ok(expected)) => assert_eq!(types, patterns(expected), "{query}"),
+                (Err(problem), Err(expected)) => assert!(problem.contains(expected), "{query}: {problem}"),
+                (narrowed, _) => panic!("{query}: {narrowed:?}"),
+            }
+        };
+        check(&["*"], "", Ok(&["*"]));
+        check(&["alert.*"], "event_type=", Ok(&["alert.*"]));
+        check(&["*"], "event_type=gmail.message_received", Ok(&["gmail.message_received"]));
+        check(&["*"], "event_type=user.%2A", Ok(&["user.*"]));
+        check(&["alert.*"], "event_type=*", Ok(&["alert.*"]));
+        check(&["alert.*"], "event_type=user.*", Ok(&[]));
+        check(&["*"], "event_type=b&x=y&event_type=a&event_type=", Ok(&["a", "b"]));
+        check(&["*"], "event_type=a*", Err("`event_type` is no pattern"));
+        check(&["*"], "event_type=a&event_type=*.b", Err("`event_type` is no pattern"));
+        check(&["*"], &format!("event_type={}", "x".repeat(259)), Err("more than 258 bytes"));
+        check(&["*"], &"event_type=a&".repeat(64), Ok(&["a"]));
+        check(&["*"], &"event_type=a&".repeat(65), Err("more than 64 times"));
+    }
+}
