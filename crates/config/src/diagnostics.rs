@@ -109,6 +109,16 @@ impl Diagnostics {
         self.discarded.insert(Diagnostic::new(Severity::Error, span, String::new()))
     }
 
+    /// How many are kept.
+    pub(crate) fn told(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The last one, if there is one that is not among the first so many.
+    pub(crate) fn last_since(&mut self, told: usize) -> Option<&mut Diagnostic> {
+        self.entries.get_mut(told..).and_then(<[Diagnostic]>::last_mut)
+    }
+
     /// Names a file, whose text (masked) comes later.
     pub(crate) fn add_file(&mut self, name: String) -> u32 {
         self.files.push(File { name, text: String::new() });

@@ -211,12 +211,14 @@ pub(crate) struct Section {
 }
 
 /// A key of cdviz-collector, or of a later version.
+#[derive(Clone, Copy)]
 pub(crate) struct Foreign {
     pub(crate) name: &'static str,
     pub(crate) fate: Fate,
 }
 
 /// What happens to it.
+#[derive(Clone, Copy)]
 pub(crate) enum Fate {
     /// Refused: this version does not serve it.
     Later,

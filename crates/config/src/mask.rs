@@ -13,6 +13,7 @@ use toml_parser::lexer::TokenKind;
 pub(crate) use broken::broken;
 
 use crate::keys::Exposure;
+use crate::native::sink::http_pull;
 use crate::native::words::is_variable_name;
 use crate::native::{SECTIONS, rule, signature};
 use crate::tree::{Data, Node, Table};
@@ -97,6 +98,15 @@ fn collect_node<'t>(
     hidden: &mut Vec<Range<usize>>,
 ) {
     match &node.data {
+        // Its keys are types of events, and its values as harmless as others under its name.
+        Data::Table(table) if key == http_pull::EVENT_TTL.name => {
+            for entry in &table.entries {
+                if has_swallowed(&entry.name) {
+                    hidden.push(entry.span.range());
+                }
+                collect_node(key, sibling, &entry.node, hidden);
+            }
+        }
         Data::Table(table) => collect(table, hidden),
         Data::List(items) => items.iter().for_each(|item| collect_node(key, sibling, item, hidden)),
         Data::Broken => hidden.push(node.span.range()),

@@ -64,6 +64,8 @@ pub enum LogKind {
 pub struct Sqlite {
     /// The file, absolute or relative to the process's folder. Other files beside it begin with its name.
     pub path: PathBuf,
+    /// The path as the configuration has it, from its own folder; what is printed.
+    pub written: String,
     /// When a publisher is answered.
     pub durability: Durability,
     /// What is kept.

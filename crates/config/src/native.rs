@@ -1,6 +1,7 @@
 //! The native dialect: TOML, a superset of cdviz-collector's. Each table of it has a file here, with its keys and
 //! the code that reads them; how keys are declared is in `keys`.
 
+pub(crate) mod endpoints;
 pub(crate) mod http;
 pub(crate) mod log;
 mod metadata;
@@ -80,21 +81,21 @@ pub(crate) fn read(document: &Table, start: Span, checker: &mut Checker<'_>) -> 
     }
     let sources = blocks(&mut fields, &SOURCES, checker)
         .map(|table| source::read_all(table, &after, &mut transformers, checker));
+    let sources = sources.unwrap_or_default();
     let sinks = blocks(&mut fields, &SINKS, checker).map(|table| sink::read_all(table, checker));
+    let sinks = sinks.unwrap_or_default();
+    endpoints::report_shared(&sources, &sinks, checker);
     fields.finish(&ROOT_SECTION, checker);
-    Config {
-        http,
-        log,
-        transformers: transformers.all,
-        sources: sources.unwrap_or_default(),
-        sinks: sinks.unwrap_or_default(),
-    }
+    Config { http, log, transformers: transformers.all, sources, sinks }
 }
 
-/// The keys of a table at the top; where there is none, all of them have their defaults.
+/// The keys of a table at the top, or of one in such a table; where there is none, all of them have their defaults.
 fn sub<'t, P: Presence>(fields: &mut Fields<'t>, key: &Key<P>, checker: &mut Checker<'_>) -> Fields<'t> {
     static EMPTY: Table = Table { entries: Vec::new() };
-    let title = format!("[{}]", key.name);
+    let title = match fields.title().strip_suffix(']') {
+        Some(outer) => format!("{outer}.{}]", key.name),
+        None => format!("[{}]", key.name),
+    };
     match fields.entry(key.name) {
         Some(entry) => Fields::new(title, entry.span, checker.table(key.name, &entry.node).unwrap_or(&EMPTY)),
         None => Fields::new(title, fields.span(), &EMPTY),
@@ -121,19 +122,25 @@ fn shown_title(section: &str, name: &str) -> String {
 }
 
 /// Every table, in the order of the reference page.
-pub(crate) static SECTIONS: [&Section; 20] = [
+pub(crate) static SECTIONS: [&Section; 26] = [
     &ROOT_SECTION,
     &http::SECTION,
     &log::SECTION,
+    &log::RETENTION_SECTION,
     &log::WINDOW_SECTION,
     &source::SECTION,
+    &source::EXTRACTOR_SECTION,
     &source::WEBHOOK_SECTION,
+    &source::MOCK_SECTION,
     &transformer::SECTION,
     &transformer::VRL_SECTION,
     &transformer::LOG_SECTION,
     &transformer::DEDUPLICATE_SECTION,
     &PIPELINE_SECTION,
-    &sink::SSE_SECTION,
+    &sink::SECTION,
+    &sink::sse::SECTION,
+    &sink::http_pull::SECTION,
+    &sink::http_pull::PATH_SECTION,
     &sink::CORS_SECTION,
     &rule::SECTION,
     &rule::ARRAY_SECTION,

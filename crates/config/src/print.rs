@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
 
 use crate::keys::{Key, Presence};
+use crate::native::sink::{http_pull, sse};
 use crate::native::{self, http, log, rule, signature, sink, source, transformer};
 use crate::shapes::quote;
 use crate::{
-    Config, Extractor, HeaderRule, Rule, Secret, Secrets, SignatureOn, SinkKind, SseSink, Transformer,
-    TransformerKind, Webhook,
+    Config, Cors, Extractor, HeaderRule, HttpPullSink, LogKind, Rule, Secret, Secrets, SignatureOn, SinkKind,
+    SseSink, Transformer, TransformerKind, Webhook,
 };
 
 impl Config {
@@ -22,10 +23,9 @@ impl Config {
         out.log(self);
         self.transformers.iter().for_each(|transformer| out.transformer(transformer));
         self.sources.iter().for_each(|source| out.source(self, source));
-        self.sinks.iter().for_each(|sink| {
-            if let SinkKind::Sse(sse) = &sink.kind {
-                out.sse(sink.name.as_str(), sse);
-            }
+        self.sinks.iter().for_each(|sink| match &sink.kind {
+            SinkKind::Sse(sse) => out.sse(sink.name.as_str(), sse),
+            SinkKind::HttpPull(pull) => out.http_pull(sink.name.as_str(), pull),
         });
         out.out
     }
@@ -73,7 +73,22 @@ impl Printer {
 
     fn log(&mut self, config: &Config) {
         self.header(log::SECTION.title);
-        self.set(&log::TYPE, &log::Type::Memory);
+        match &config.log.kind {
+            LogKind::Memory => self.set(&log::TYPE, &log::Type::Memory),
+            LogKind::Sqlite(sqlite) => {
+                self.set(&log::TYPE, &log::Type::Sqlite);
+                self.set(&log::PATH, &sqlite.written);
+                self.set(&log::DURABILITY, &sqlite.durability);
+                self.header(log::RETENTION_SECTION.title);
+                self.set(&log::MAX_AGE, &sqlite.retention.max_age);
+                self.set(&log::MAX_EVENTS, &sqlite.retention.max_events);
+                let max_bytes = sqlite.retention.max_bytes;
+                self.set(
+                    &log::MAX_BYTES,
+                    &max_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+                );
+            }
+        }
         self.header(log::WINDOW_SECTION.title);
         self.set(&log::EVENTS, &config.log.window.events);
         self.set(&log::BYTES, &config.log.window.bytes);
@@ -110,8 +125,15 @@ impl Printer {
             &transformer::TRANSFORMER_REFS,
             &chain.map(|transformer| transformer.name.clone()).collect(),
         );
-        if let Some(Extractor::Webhook(webhook)) = &source.extractor {
-            self.webhook(title.trim_end_matches(']'), webhook);
+        let title = title.trim_end_matches(']');
+        match &source.extractor {
+            None => {}
+            Some(Extractor::Webhook(webhook)) => self.webhook(title, webhook),
+            Some(Extractor::Mock(mock)) => {
+                self.header(&format!("{title}.extractor]"));
+                self.set(&source::TYPE, &Some(source::Type::Mock));
+                self.set(&source::INTERVAL, &mock.interval);
+            }
         }
     }
 
@@ -119,31 +141,55 @@ impl Printer {
         self.header(&format!("{title}.extractor]"));
         self.set(&source::TYPE, &Some(source::Type::Webhook));
         self.set(&source::ID, &webhook.id);
+        self.set(&source::PATH, &Some(webhook.path.clone()));
+        self.set(&source::PROFILE, &webhook.profile);
         self.set(&source::HEADERS_TO_KEEP, &webhook.headers_to_keep);
         self.set(&source::METADATA, &webhook.metadata);
         self.rules(&format!("{title}.extractor.{}", source::HEADERS.name), &webhook.headers);
     }
 
-    fn sse(&mut self, name: &str, sse: &SseSink) {
+    fn sse(&mut self, name: &str, sink: &SseSink) {
         let title = native::title("sinks", name);
         self.header(&title);
         self.set(&sink::TYPE, &Some(sink::Type::Sse));
-        self.set(&sink::ID, &sse.id);
-        self.set(&sink::PATH, &Some(sse.path.clone()));
-        self.set(&sink::MATCH, &sse.matches);
-        self.set(&sink::PROFILE, &sse.profile);
-        self.set(&sink::KEEP_ALIVE, &sse.keep_alive);
-        self.set(&sink::BUFFER, &sse.buffer);
-        self.set(&sink::ON_LAG, &sse.on_lag);
-        self.set(&sink::REPLAY, &sse.replay);
-        self.set(&sink::RETRY, &sse.retry);
-        self.set(&sink::MAX_CONNECTIONS, &sse.max_connections);
+        self.set(&sse::ID, &sink.id);
+        self.set(&sse::PATH, &Some(sink.path.clone()));
+        self.set(&sink::MATCH, &sink.matches);
+        self.set(&sse::PROFILE, &sink.profile);
+        self.set(&sse::KEEP_ALIVE, &sink.keep_alive);
+        self.set(&sse::BUFFER, &sink.buffer);
+        self.set(&sse::ON_LAG, &sink.on_lag);
+        self.set(&sse::REPLAY, &sink.replay);
+        self.set(&sse::RETRY, &sink.retry);
+        self.set(&sse::MAX_CONNECTIONS, &sink.max_connections);
+        self.access(&title, sink.cors.as_ref(), &sink.headers);
+    }
+
+    fn http_pull(&mut self, name: &str, pull: &HttpPullSink) {
+        let title = native::title("sinks", name);
+        self.header(&title);
+        self.set(&sink::TYPE, &Some(sink::Type::HttpPull));
+        self.set(&http_pull::ID, &pull.id);
+        self.set(&sink::MATCH, &pull.matches);
+        self.set(&http_pull::TTL_ENABLED, &pull.ttl.is_some());
+        if let Some(ttl) = &pull.ttl {
+            self.set(&http_pull::DEFAULT_TTL, &ttl.default);
+            self.set(&http_pull::EVENT_TTL, &ttl.by_type);
+        }
+        self.header(&format!("{}.path]", title.trim_end_matches(']')));
+        self.set(&http_pull::EXTRACT, &Some(pull.extract_path.clone()));
+        self.set(&http_pull::MARK_PROCESSED, &Some(pull.mark_processed_path.clone()));
+        self.access(&title, pull.cors.as_ref(), &pull.headers);
+    }
+
+    /// Who may use a sink.
+    fn access(&mut self, title: &str, cors: Option<&Cors>, headers: &[HeaderRule]) {
         let title = title.trim_end_matches(']');
-        if let Some(cors) = &sse.cors {
+        if let Some(cors) = cors {
             self.header(&format!("{title}.cors]"));
             self.set(&sink::ALLOWED_ORIGINS, &Some(cors.allowed_origins.clone()));
         }
-        self.rules(&format!("{title}.{}", sink::HEADERS.name), &sse.headers);
+        self.rules(&format!("{title}.{}", sink::HEADERS.name), headers);
     }
 
     /// In the array spelling, which keeps the order and allows several rules for a header.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::keys::{Fate, Section};
+use crate::keys::{Fate, Foreign, Section};
 use crate::native::SECTIONS;
 
 const INTRODUCTION: &str = "# Configuration
@@ -17,7 +17,8 @@ with all defaults.
 - A key that does not exist is refused, with the nearest one that does.
 - Durations are written as `\"30s\"`, `\"1h 30m\"` or `\"250ms\"`; a bare integer is a number of seconds.
 - Sizes are written as `\"64MiB\"`, `\"512KiB\"` or `\"1GB\"`; a bare integer is a number of bytes.
-- Relative paths start from the folder of the file.
+- Relative paths start from the folder of the file; without a file, from the folder that the program runs in. A path
+  in an environment variable starts there too.
 - An environment variable overrides any key: `FANFARE__HTTP__PORT=9090` sets `port` in `[http]`. Names are matched
   in any case, and `_` is taken for `-` where only that exists. The value is read as TOML if it is TOML, else it is a
   string. The environment wins over the file, and the file over the defaults.
@@ -43,19 +44,26 @@ fn write_section(section: &Section, out: &mut String) {
         let _ = write!(out, "\n```toml\n{}```\n", section.example);
     }
     out.push_str("\n| key | type | default | |\n|---|---|---|---|\n");
-    for key in section.keys.iter().filter(|key| section.variant.is_none() || key.name() != "type") {
+    // What all types have stands where the types are named.
+    let general = || SECTIONS.iter().filter(|it| section.variant.is_some() && is_general(it, section));
+    let told: Vec<_> = general().flat_map(|it| it.keys).map(|key| key.name()).collect();
+    for key in section.keys.iter().filter(|key| !told.contains(&key.name())) {
         let cells = [&key.kind(), &key.default(), key.doc()].map(|cell| cell.replace('|', "\\|"));
         let _ = writeln!(out, "| `{}` | {} |", key.name(), cells.join(" | "));
     }
-    write_foreign(section, out);
+    let told: Vec<_> = general().flat_map(|it| it.foreign).map(|foreign| foreign.name).collect();
+    write_foreign(section.foreign.iter().filter(|foreign| !told.contains(&foreign.name)), out);
 }
 
-fn write_foreign(section: &Section, out: &mut String) {
-    if section.foreign.is_empty() {
-        return;
-    }
-    out.push('\n');
-    for foreign in section.foreign {
+fn is_general(section: &Section, of: &Section) -> bool {
+    section.variant.is_none() && section.title == of.title
+}
+
+fn write_foreign<'f>(foreign: impl Iterator<Item = &'f Foreign>, out: &mut String) {
+    for (index, foreign) in foreign.enumerate() {
+        if index == 0 {
+            out.push('\n');
+        }
         let _ = match foreign.fate {
             Fate::Later => writeln!(out, "- `{}` is not served yet by this version.", foreign.name),
             Fate::Ignored(why) => writeln!(out, "- `{}` is ignored, with a warning: {why}.", foreign.name),

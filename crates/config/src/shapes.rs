@@ -155,6 +155,44 @@ impl Read for Bytes {
     }
 }
 
+/// A limit, which the word `none` switches off.
+pub(crate) struct Limit<R>(pub(crate) R);
+
+/// What there is instead of a limit.
+const NO_LIMIT: &str = "none";
+
+impl<R: Read> Read for Limit<R> {
+    type Value = Option<R::Value>;
+
+    fn read(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<Option<R::Value>> {
+        if node.as_text() == Some(NO_LIMIT) {
+            return Some(None);
+        }
+        if let Data::Bool(_) | Data::List(_) | Data::Table(_) = node.data {
+            checker.wrong_type(key, node, &self.kind());
+            return None;
+        }
+        let told = checker.diagnostics.told();
+        let limit = self.0.read(key, node, checker);
+        if let Some(problem) = checker.diagnostics.last_since(told) {
+            problem.help(format!("`\"{NO_LIMIT}\"` switches the limit off"));
+        }
+        limit.map(Some)
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        format!("{}, or `\"{NO_LIMIT}\"`", self.0.kind()).into()
+    }
+
+    fn write(&self, value: &Option<R::Value>) -> Option<String> {
+        value.as_ref().map_or_else(|| Some(quote(NO_LIMIT)), |value| self.0.write(value))
+    }
+
+    fn words(&self) -> Vec<&'static str> {
+        vec![NO_LIMIT]
+    }
+}
+
 /// One of few words.
 pub(crate) struct Choice<T: 'static> {
     pub(crate) served: &'static [(&'static str, T)],

@@ -19,10 +19,12 @@ const DURATIONS: [(&str, u64, &[&str]); 5] = [
     ("ms", 1, &["millis", "millisecond", "milliseconds"]),
 ];
 
-const SIZES: [(&str, u64); 7] = [
+const SIZES: [(&str, u64); 9] = [
+    ("TiB", 1 << 40),
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
     ("KiB", 1 << 10),
+    ("TB", 1_000_000_000_000),
     ("GB", 1_000_000_000),
     ("MB", 1_000_000),
     ("KB", 1000),
@@ -116,7 +118,8 @@ mod tests {
         check("10", None);
         check("MiB", None);
         check("1.5MiB", None);
-        check("1TiB", None);
+        check("1TiB", Some(1 << 40));
+        check("1PiB", None);
         check("99999999999GiB", None);
     }
 

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use fanfare_config::{
-    Config, Env, Extractor, LogKind, OnLag, Rule, Secrets, SinkKind, SseSink, TransformerKind, Webhook,
-    builtin, load, parse,
+    Config, Durability, Env, Extractor, LogKind, OnLag, Retention, Rule, Secrets, SinkKind, Sqlite, SseSink,
+    TransformerKind, Ttl, Webhook, builtin, load, parse,
 };
-use fanfare_event::{EventType, Profile, TypePatterns};
+use fanfare_event::{EventType, Profile, TypePattern, TypePatterns};
 use serde_json::json;
 
 fn config_with(text: &str, variables: &[(&str, &str)]) -> Config {
@@ -29,7 +29,7 @@ fn webhook(config: &Config) -> &Webhook {
 }
 
 fn sse(config: &Config) -> &SseSink {
-    let SinkKind::Sse(sse) = &config.sinks[0].kind;
+    let SinkKind::Sse(sse) = &config.sinks[0].kind else { panic!("no stream") };
     sse
 }
 
@@ -46,8 +46,100 @@ fn an_empty_file_has_all_defaults() {
     assert_eq!(config.http.body_timeout, Duration::from_secs(30));
     assert_eq!(config.http.send_timeout, Duration::from_mins(1));
     assert_eq!(config.http.max_body, 4 << 20);
-    assert_eq!((config.log.kind, config.log.window.events), (LogKind::Memory, 10_000));
-    assert_eq!(config.log.window.bytes, 64 << 20);
+    let retention = Retention {
+        max_age: Some(Duration::from_hours(7 * 24)),
+        max_events: Some(1_000_000),
+        max_bytes: Some(1 << 30),
+    };
+    let sqlite = Sqlite {
+        path: "fanfare-data/events.db".into(),
+        written: "fanfare-data/events.db".to_owned(),
+        durability: Durability::Full,
+        retention,
+    };
+    assert_eq!(config.log.kind, LogKind::Sqlite(sqlite));
+    assert_eq!((config.log.window.events, config.log.window.bytes), (10_000, 64 << 20));
+}
+
+#[test]
+fn the_log_is_kept_where_and_as_long_as_configured() {
+    let sqlite = |name: &str, lines: &str| {
+        let loaded = parse(Path::new(name), &format!("[log]\n{lines}"), &Env::default());
+        assert_eq!(loaded.diagnostics.render(false), "", "{lines}");
+        let LogKind::Sqlite(sqlite) = loaded.config.log.kind else { panic!("not in a file") };
+        sqlite
+    };
+    let path = |name: &str, path: &str| sqlite(name, &format!("path = \"{path}\"")).path;
+    assert_eq!(path("/etc/fanfare/a.toml", "data/a.db"), Path::new("/etc/fanfare/data/a.db"));
+    assert_eq!(path("/etc/fanfare/a.toml", "/var/a.db"), Path::new("/var/a.db"));
+    assert_eq!(path("a.toml", "./a.db"), Path::new("./a.db"));
+    assert_eq!(sqlite("/etc/a.toml", "").path, Path::new("/etc/fanfare-data/events.db"));
+    assert_eq!(sqlite("a.toml", "durability = \"relaxed\"").durability, Durability::Relaxed);
+    let check = |lines: &str, max_age: Option<u64>, max_events, max_bytes| {
+        let expected = Retention { max_age: max_age.map(Duration::from_secs), max_events, max_bytes };
+        assert_eq!(sqlite("a.toml", &format!("[log.retention]\n{lines}")).retention, expected, "{lines}");
+    };
+    check("max_age = \"1h 30m\"\nmax_events = 5\nmax_bytes = \"2MiB\"", Some(5400), Some(5), Some(2 << 20));
+    check("max_age = \"none\"\nmax_events = \"none\"\nmax_bytes = \"none\"", None, None, None);
+    check("max_age = 60", Some(60), Some(1_000_000), Some(1 << 30));
+    assert_eq!(config("log.type = \"memory\"").log.kind, LogKind::Memory);
+}
+
+#[test]
+fn what_is_printed_names_the_file_as_it_was_written() {
+    let loaded = parse(Path::new("/etc/fanfare.toml"), "log.path = \"a.db\"", &Env::default());
+    let printed = loaded.config.to_toml(Secrets::Shown);
+    assert!(printed.contains("\npath = \"a.db\"\n"), "{printed}");
+    assert_eq!(parse(Path::new("/etc/printed.toml"), &printed, &Env::default()).config, loaded.config);
+}
+
+#[test]
+fn sources_that_make_events() {
+    let interval = |line: &str| {
+        let config = config(&format!("[sources.a.extractor]\ntype = \"mock\"\n{line}"));
+        let Some(Extractor::Mock(mock)) = &config.sources[0].extractor else { panic!("no mock") };
+        mock.interval
+    };
+    assert_eq!(interval(""), Duration::from_secs(10));
+    assert_eq!(interval("interval = \"250ms\""), Duration::from_millis(250));
+}
+
+#[test]
+fn batches_are_given_out_at_two_paths() {
+    let pull = |lines: &str| {
+        let config = config(&format!("[sinks.a]\ntype = \"http_pull\"\n{lines}"));
+        let SinkKind::HttpPull(pull) = &config.sinks[0].kind else { panic!("no batches") };
+        pull.clone()
+    };
+    let check = |lines: &str, extract: &str, mark_processed: &str| {
+        let pull = pull(lines);
+        let paths = (pull.extract_path.as_str(), pull.mark_processed_path.as_str());
+        assert_eq!(paths, (extract, mark_processed), "{lines}");
+    };
+    check("id = \"b\"", "/pull/b/extract", "/pull/b/mark-processed");
+    check("path = { extract = \"/x\", mark_processed = \"/y/\" }", "/x", "/y/");
+    check("id = \"b\"\npath.extract = \"/x\"", "/x", "/pull/b/mark-processed");
+
+    let defaults = pull("id = \"b\"");
+    assert_eq!(defaults.matches, TypePatterns::any());
+    assert_eq!(defaults.ttl, Some(Ttl { default: Duration::from_hours(1), by_type: Vec::new() }));
+    assert_eq!((defaults.headers.len(), defaults.cors), (0, None));
+    assert_eq!(pull("id = \"b\"\nttl_enabled = false\ndefault_ttl = \"2h\"").ttl, None);
+    let by_type = [("a.b", 24 * 60), ("a.*", 15), ("*", 1)];
+    let by_type = by_type
+        .map(|(pattern, minutes)| (TypePattern::parse(pattern).unwrap(), Duration::from_mins(minutes)));
+    let pull =
+        pull("id = \"b\"\ndefault_ttl = 5\nevent_ttl = { \"a.b\" = \"24h\", \"a.*\" = \"15m\", \"*\" = 60 }");
+    assert_eq!(pull.ttl, Some(Ttl { default: Duration::from_secs(5), by_type: by_type.into() }));
+}
+
+#[test]
+fn envelopes_come_in_and_go_out() {
+    let config =
+        config(&format!("{WEBHOOK}profile = \"envelope\"\npath = \"/b/\"\n{SSE}profile = \"envelope\"\n"));
+    assert_eq!((webhook(&config).profile, webhook(&config).path.as_str()), (Profile::Envelope, "/b/"));
+    assert_eq!(webhook(&config).id.as_deref(), Some("a"));
+    assert_eq!(sse(&config).profile, Profile::Envelope);
 }
 
 #[test]
@@ -100,7 +192,8 @@ fn webhooks() {
          metadata = {{ context = {{ source = \"s\" }}, n = 1, f = 1.5, d = 1979-05-27, l = [true] }}\n"
     ));
     let webhook = webhook(&config);
-    assert_eq!((webhook.id.as_str(), webhook.path.as_str()), ("a", "/webhook/a"));
+    assert_eq!((webhook.id.as_deref(), webhook.path.as_str()), (Some("a"), "/webhook/a"));
+    assert_eq!(webhook.profile, Profile::Cdevent);
     assert_eq!(webhook.headers_to_keep, ["x-a", "x-b"]);
     let metadata = json!({"context": {"source": "s"}, "n": 1, "f": 1.5, "d": "1979-05-27", "l": [true]});
     assert_eq!(serde_json::Value::Object(webhook.metadata.clone()), metadata);
@@ -278,6 +371,8 @@ fn without_a_file_events_come_in_and_go_out_on_this_machine_only() {
         (webhook(&config).path.as_str(), sse(&config).path.as_str()),
         ("/webhook/events", "/sse/events")
     );
+    let LogKind::Sqlite(sqlite) = &config.log.kind else { panic!("not in a file") };
+    assert_eq!(sqlite.path, Path::new("fanfare-data/events.db"));
     let printed = config.to_toml(Secrets::Masked);
     assert_eq!(self::config(&printed), config);
 }

@@ -6,7 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fanfare_config::{Config, Env, Extractor, Rule, Severity, SinkKind, TransformerKind, load, parse};
+use fanfare_config::{
+    Config, Env, Extractor, Rule, Severity, SinkKind, SseSink, TransformerKind, load, parse,
+};
 
 fn seeds() -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir("tests/seeds").unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -36,6 +38,11 @@ fn load_seed(name: &str, more: &[(&str, &str)]) -> Config {
     loaded.config
 }
 
+fn sse(config: &Config) -> &SseSink {
+    let SinkKind::Sse(sse) = &config.sinks.first().unwrap().kind else { panic!("no stream") };
+    sse
+}
+
 #[test]
 fn every_block_loads_as_it_is_written() {
     let files = seeds();
@@ -47,7 +54,7 @@ fn every_block_loads_as_it_is_written() {
         let known = rendered.matches("receives nothing: it has no `extractor`").count()
             + rendered.matches("a signature over the body alone").count();
         assert_eq!(loaded.diagnostics.count(Severity::Warning), known, "{rendered}");
-        let SinkKind::Sse(_) = loaded.config.sinks.first().unwrap().kind;
+        sse(&loaded.config);
     }
 }
 
@@ -56,7 +63,7 @@ fn both_spellings_of_header_rules_mean_the_same() {
     for block in ["02-secure", "03-api", "04-validated", "05-webhook", "06-enterprise"] {
         let of = |document: &str| {
             let config = load_seed(&format!("{document}-{block}-events.toml"), &[]);
-            let SinkKind::Sse(sse) = &config.sinks.first().unwrap().kind;
+            let sse = sse(&config);
             let mut rules = sse.headers.clone();
             rules.sort_by(|a, b| a.header.cmp(&b.header));
             assert!(!rules.is_empty());
@@ -87,7 +94,7 @@ fn the_environment_gives_a_source_its_webhook() {
 #[test]
 fn a_secret_is_what_its_variable_holds() {
     let config = load_seed("003-13-team-distribution.toml", &[("TEAM_COLLECTOR_TOKEN", "s3cr3t")]);
-    let SinkKind::Sse(sse) = &config.sinks.first().unwrap().kind;
+    let sse = sse(&config);
     let Some(Rule::Secret { variable, value, .. }) = sse.headers.first().map(|rule| &rule.rule) else {
         panic!("no secret")
     };
@@ -100,6 +107,6 @@ fn no_rules_may_be_written_out() {
     let text = text.replace("# headers = []", "headers = []");
     let loaded = parse(Path::new("dev.toml"), &text, &Env::default());
     assert_eq!(loaded.diagnostics.render(false), "");
-    let SinkKind::Sse(sse) = &loaded.config.sinks.first().unwrap().kind;
+    let sse = sse(&loaded.config);
     assert!(sse.headers.is_empty());
 }

@@ -1,16 +1,18 @@
 //! `[sources.NAME]` and its extractor.
 
+use std::time::Duration;
+
 use fanfare_event::{Object, Profile, SourceName};
 
 use super::metadata::Metadata;
 use super::rule;
 use super::transformer::{INLINE, TRANSFORMER_REFS, Transformers};
-use super::words::{check_header_name, check_id, check_name};
+use super::words::{check_header_name, check_id, check_name, check_path};
 use crate::checker::{Checker, Fields, quoted};
 use crate::keys::{Foreign, Key, Optional, Or, Required, Section};
-use crate::shapes::{Choice, Flag, Items, Nested, Text};
+use crate::shapes::{Choice, Flag, Items, Nested, Text, Time};
 use crate::tree::{Data, Entry, Table};
-use crate::{Extractor, Source, Span, Webhook};
+use crate::{Extractor, Mock, Source, Span, Webhook};
 
 pub(crate) const ENABLED: Key<Or<Flag>> = Key {
     name: "enabled",
@@ -41,15 +43,16 @@ pub(crate) static SECTION: Section = Section {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Type {
     Webhook,
+    Mock,
     Noop,
 }
 
 pub(crate) const TYPE: Key<Required<Choice<Type>>> = Key {
     name: "type",
-    doc: "`webhook` takes `POST` requests; `noop` receives nothing.",
+    doc: "`webhook` takes `POST` requests; `mock` makes events itself, to try things out; `noop` receives nothing.",
     presence: Required(Choice {
-        served: &[("webhook", Type::Webhook), ("noop", Type::Noop)],
-        later: &["sse", "amqp", "mock", "rest", "timer"],
+        served: &[("webhook", Type::Webhook), ("mock", Type::Mock), ("noop", Type::Noop)],
+        later: &["sse", "amqp", "rest", "timer"],
         foreign: &[
             ("cli", ""),
             ("http_polling", ""),
@@ -61,10 +64,36 @@ pub(crate) const TYPE: Key<Required<Choice<Type>>> = Key {
     }),
 };
 
-pub(crate) const ID: Key<Required<Text>> = Key {
+pub(crate) const ID: Key<Optional<Text>> = Key {
     name: "id",
-    doc: "The endpoint is `POST /webhook/{id}`. Unique among webhooks.",
-    presence: Required(Text { kind: "an id that can be part of a URL", check: check_id }),
+    doc: "The endpoint is `POST /webhook/{id}`.",
+    presence: Optional(
+        Text { kind: "an id that can be part of a URL", check: check_id },
+        "required where there is no `path`",
+    ),
+};
+
+pub(crate) const PATH: Key<Optional<Text>> = Key {
+    name: "path",
+    doc: "The path of the endpoint's URL, instead of `/webhook/{id}`. Unique among all endpoints.",
+    presence: Optional(Text { kind: "the path of a URL", check: check_path }, "`/webhook/{id}`"),
+};
+
+pub(crate) const PROFILE: Key<Or<Choice<Profile>>> = Key {
+    name: "profile",
+    doc: "What a body is. `cdevent`: a CDEvent, a CloudEvent, or any JSON with a type. `envelope`: an object with \
+          `event_id`, `event_type`, `entity_id`, `occurred_at` and `data`, or an array of them.",
+    presence: Or(
+        Choice {
+            served: &[
+                (Profile::Cdevent.name(), Profile::Cdevent),
+                (Profile::Envelope.name(), Profile::Envelope),
+            ],
+            later: &["message"],
+            foreign: &[],
+        },
+        || Profile::Cdevent,
+    ),
 };
 
 pub(crate) const HEADERS_TO_KEEP: Key<Or<Items<Text>>> = Key {
@@ -93,14 +122,23 @@ pub(crate) const HEADERS: Key<Optional<Nested>> = Key {
     presence: Optional(Nested("a table or an array, see [Header rules](#header-rules)"), "no rules"),
 };
 
-pub(crate) static WEBHOOK_SECTION: Section = Section {
+pub(crate) static EXTRACTOR_SECTION: Section = Section {
     title: "[sources.NAME.extractor]",
     variant: None,
+    about: "How a source receives events.",
+    example: "",
+    keys: &[&TYPE],
+    foreign: &[],
+};
+
+pub(crate) static WEBHOOK_SECTION: Section = Section {
+    title: "[sources.NAME.extractor]",
+    variant: Some("webhook"),
     about: "A webhook: one URL that takes events in the body of `POST` requests.",
     example: "[sources.ci.extractor]\ntype = \"webhook\"\nid = \"ci\"\nheaders_to_keep = [\"x-request-id\"]\n\
               metadata = { environment = \"production\" }\n\n\
               [sources.ci.extractor.headers]\n\"X-API-Key\" = { type = \"exists\" }\n",
-    keys: &[&TYPE, &ID, &HEADERS, &HEADERS_TO_KEEP, &METADATA],
+    keys: &[&TYPE, &ID, &PATH, &PROFILE, &HEADERS, &HEADERS_TO_KEEP, &METADATA],
     foreign: &[
         Foreign::refused(
             "signature",
@@ -111,12 +149,21 @@ pub(crate) static WEBHOOK_SECTION: Section = Section {
     ],
 };
 
-static NOOP_SECTION: Section = Section {
+pub(crate) const INTERVAL: Key<Or<Time>> = Key {
+    name: "interval",
+    doc: "Between two events; the first comes at the start.",
+    presence: Or(Time { min: Duration::from_millis(1), max: Duration::from_hours(24 * 365) }, || {
+        Duration::from_secs(10)
+    }),
+};
+
+pub(crate) static MOCK_SECTION: Section = Section {
     title: "[sources.NAME.extractor]",
-    variant: None,
-    about: "",
-    example: "",
-    keys: &[&TYPE],
+    variant: Some("mock"),
+    about: "Makes an event of type `mock.random_number` with a random number again and again, to try things out.",
+    example: "[sources.try.extractor]\ntype = \"mock\"\ninterval = \"2s\"\n\n\
+              [sinks.try]\ntype = \"sse\"\nid = \"try\"\nprofile = \"envelope\"\n",
+    keys: &[&TYPE, &INTERVAL],
     foreign: &[],
 };
 
@@ -143,7 +190,6 @@ pub(super) fn read_all(
             }
         }
     }
-    report_shared_ids(&sources, checker);
     sources
 }
 
@@ -197,45 +243,44 @@ fn read_extractor(source: &str, entry: &Entry, checker: &mut Checker<'_>) -> Opt
                 type_span,
                 format!("the source {} receives nothing: its type is `noop`", quoted(source)),
             );
-            fields.finish(&NOOP_SECTION, checker);
+            fields.finish(&EXTRACTOR_SECTION, checker);
             None
         }
-        Type::Webhook => {
-            let id = fields.get(&ID, checker);
-            let headers = fields.entry(HEADERS.name);
-            let headers = headers.map(|entry| rule::read_all(HEADERS.name, &entry.node, false, checker));
-            let mut headers_to_keep = fields.get(&HEADERS_TO_KEEP, checker);
-            for name in &mut headers_to_keep {
-                name.make_ascii_lowercase();
-            }
-            headers_to_keep.sort();
-            headers_to_keep.dedup();
-            let metadata = fields.get(&METADATA, checker);
-            fields.finish(&WEBHOOK_SECTION, checker);
-            let id = id?;
-            Some(Extractor::Webhook(Webhook {
-                path: format!("/webhook/{id}"),
-                id: Some(id),
-                profile: Profile::Cdevent,
-                headers: headers.unwrap_or_default(),
-                headers_to_keep,
-                metadata,
-                type_span,
-            }))
+        Type::Mock => {
+            let interval = fields.get(&INTERVAL, checker);
+            fields.finish(&MOCK_SECTION, checker);
+            Some(Extractor::Mock(Mock { interval }))
         }
+        Type::Webhook => read_webhook(fields, type_span, checker).map(Extractor::Webhook),
     }
 }
 
-fn report_shared_ids(sources: &[Source], checker: &mut Checker<'_>) {
-    let mut first = std::collections::BTreeMap::new();
-    for source in sources {
-        let Some(Extractor::Webhook(webhook)) = &source.extractor else { continue };
-        if let Some(before) = first.insert(&webhook.path, source) {
-            let Source { name, span, .. } = before;
-            checker
-                .error(source.span, format!("two sources have the URL `{}`", webhook.path))
-                .label("its webhook has the same `id`")
-                .also(*span, format!("{} has it already", quoted(name.as_str())));
-        }
+fn read_webhook(mut fields: Fields<'_>, type_span: Span, checker: &mut Checker<'_>) -> Option<Webhook> {
+    if !fields.has(ID.name) && !fields.has(PATH.name) {
+        checker
+            .absent(fields.span(), format!("`id` is missing in {}", fields.title()))
+            .help("`id = \"ci\"` puts the webhook at `/webhook/ci`; `path` puts it anywhere else");
     }
+    let id = fields.get(&ID, checker);
+    let path = fields.get(&PATH, checker);
+    let profile = fields.get(&PROFILE, checker);
+    let headers = fields.entry(HEADERS.name);
+    let headers = headers.map(|entry| rule::read_all(HEADERS.name, &entry.node, false, checker));
+    let mut headers_to_keep = fields.get(&HEADERS_TO_KEEP, checker);
+    for name in &mut headers_to_keep {
+        name.make_ascii_lowercase();
+    }
+    headers_to_keep.sort();
+    headers_to_keep.dedup();
+    let metadata = fields.get(&METADATA, checker);
+    fields.finish(&WEBHOOK_SECTION, checker);
+    Some(Webhook {
+        path: path.or_else(|| id.as_ref().map(|id| format!("/webhook/{id}")))?,
+        id,
+        profile,
+        headers: headers.unwrap_or_default(),
+        headers_to_keep,
+        metadata,
+        type_span,
+    })
 }

@@ -21,15 +21,30 @@ pub(super) fn check_id(id: &str) -> Result<(), &'static str> {
     if id.is_empty() { Err("an id must not be empty") } else { id.split('/').try_for_each(check_segment) }
 }
 
-/// The path of a stream's URL.
+/// The path of an endpoint's URL.
 pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
     let Some(rest) = path.strip_prefix('/') else {
         return Err("a path must begin with `/`");
     };
-    if rest == "webhook" || rest.starts_with("webhook/") {
-        return Err("`/webhook/` is where webhooks are");
+    if rest.is_empty() {
+        return Ok(());
     }
-    if rest.is_empty() { Ok(()) } else { rest.split('/').try_for_each(check_segment) }
+    rest.strip_suffix('/').unwrap_or(rest).split('/').try_for_each(check_segment)
+}
+
+/// The path of a file that SQLite opens: it takes some names for something else.
+pub(super) fn check_database(path: &str) -> Result<(), &'static str> {
+    if path.is_empty() {
+        Err("a path must not be empty")
+    } else if path.ends_with(['/', '\\']) {
+        Err("this is a folder: name a file in it")
+    } else if path.starts_with(':') || path.starts_with("file:") {
+        Err("this is not the path of a file; `type = \"memory\"` keeps events in memory")
+    } else if path.contains(char::is_control) {
+        Err("a path must not contain control characters")
+    } else {
+        Ok(())
+    }
 }
 
 /// RFC 3986, 3.3, without percent-encoding: two spellings of one URL would be two sinks.
@@ -148,7 +163,16 @@ mod tests {
             &["ci", "000", "team/ci", "a.b~c"],
             &["", "/ci", "a//b", "a b", "..", "ü", "a%20b", "{id}"],
         );
-        check(check_path, &["/", "/a/b", "/webhooks"], &["", "a", "/webhook", "/webhook/a", "/a/", "/a?b"]);
+        check(
+            check_path,
+            &["/", "/a/b", "/a/", "/webhook/a"],
+            &["", "a", "//", "/a//", "/a//b", "/a/../b", "/a?b"],
+        );
+        check(
+            check_database,
+            &["events.db", "./data/events.db", "/var/lib/fanfare/events.db", "a:b"],
+            &["", "data/", ":memory:", "file:events.db", "a\0b"],
+        );
         check(check_header_name, &["X-API-Key", "ce-id"], &["", "X API", "a:b", "ü"]);
         check(
             check_host,

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use fanfare_config::{
-    Config, Cors, Encoding, Env, Extractor, HeaderRule, Http, Log, LogKind, OnLag, Program, Rule, Secret,
-    SignatureOn, Sink, SinkKind, Source, Span, SseSink, Transformer, TransformerKind, Webhook, Window, parse,
+    Config, Cors, Durability, Encoding, Env, Extractor, HeaderRule, Http, HttpPullSink, Log, LogKind, Mock,
+    OnLag, Program, Retention, Rule, Secret, SignatureOn, Sink, SinkKind, Source, Span, Sqlite, SseSink,
+    Transformer, TransformerKind, Ttl, Webhook, Window, parse,
 };
 use fanfare_event::{Object, Profile, SinkName, SourceName, TypePattern, TypePatterns};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -18,8 +19,9 @@ const VARIABLE: (&str, &str) = ("A_TOKEN", "t\u{f6}ken \"'\\");
 pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
     let transformers = btree_map(name(), kind(), 0..5);
     let sources =
-        btree_map(name(), (vec(any::<proptest::sample::Index>(), 0..4), option::of(webhook())), 0..4);
-    let sinks = btree_map(name(), sse(), 0..4);
+        btree_map(name(), (vec(any::<proptest::sample::Index>(), 0..4), option::of(extractor())), 0..4);
+    let kinds = prop_oneof![sse().prop_map(SinkKind::Sse), http_pull().prop_map(SinkKind::HttpPull)];
+    let sinks = btree_map(name(), kinds, 0..4);
     let config = (http(), log(), transformers, sources, sinks).prop_map(
         |(http, log, transformers, sources, sinks)| {
             let transformers: Vec<_> = transformers
@@ -34,15 +36,23 @@ pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
                     .filter(|_| !transformers.is_empty())
                     .map(|index| index.index(transformers.len()))
                     .collect(),
-                extractor: extractor.map(|mut webhook| {
-                    webhook.id = format!("{}-{number}", webhook.id);
-                    webhook.path = format!("/webhook/{}", webhook.id);
-                    Extractor::Webhook(webhook)
+                extractor: extractor.map(|mut extractor| {
+                    if let Extractor::Webhook(webhook) = &mut extractor {
+                        webhook.path = format!("/in{number}{}", webhook.path);
+                    }
+                    extractor
                 }),
             });
-            let sinks = (0..).zip(sinks).map(|(number, (name, mut sse))| {
-                sse.path = format!("{}{number}", sse.path);
-                Sink { name: SinkName::new(&name), span: nowhere(), kind: SinkKind::Sse(sse) }
+            let sinks = (0..).zip(sinks).map(|(number, (name, mut kind))| {
+                let place = |path: &mut String| path.insert_str(0, &format!("/out{number}"));
+                match &mut kind {
+                    SinkKind::Sse(sse) => place(&mut sse.path),
+                    SinkKind::HttpPull(pull) => {
+                        place(&mut pull.extract_path);
+                        place(&mut pull.mark_processed_path);
+                    }
+                }
+                Sink { name: SinkName::new(&name), span: nowhere(), kind }
             });
             Config { http, log, sources: sources.collect(), sinks: sinks.collect(), transformers }
         },
@@ -87,8 +97,23 @@ fn http() -> impl Strategy<Value = Http> {
 }
 
 fn log() -> impl Strategy<Value = Log> {
-    (1..1_000_000_usize, 1024..1_usize << 36)
-        .prop_map(|(events, bytes)| Log { kind: LogKind::Memory, window: Window { events, bytes } })
+    let durability = proptest::sample::select(&[Durability::Full, Durability::Relaxed][..]);
+    let path =
+        prop_oneof!["(\\.\\./|/)?[a-z \"'\\\\]{1,8}(/[a-z]{1,3}){0,2}\\.db", Just("\u{f6}".to_owned())];
+    let retention = (
+        option::of(millis(1000..=1_000_000_000)),
+        option::of(1..1_000_000_000_u64),
+        option::of(1 << 20..1_u64 << 50),
+    );
+    let retention =
+        retention.prop_map(|(max_age, max_events, max_bytes)| Retention { max_age, max_events, max_bytes });
+    let sqlite = (path, durability, retention).prop_map(|(written, durability, retention)| {
+        let path = written.clone().into();
+        LogKind::Sqlite(Sqlite { path, written, durability, retention })
+    });
+    let kind = prop_oneof![Just(LogKind::Memory), sqlite];
+    (kind, 1..1_000_000_usize, 1024..1_usize << 36)
+        .prop_map(|(kind, events, bytes)| Log { kind, window: Window { events, bytes } })
 }
 
 fn kind() -> impl Strategy<Value = TransformerKind> {
@@ -104,17 +129,28 @@ fn kind() -> impl Strategy<Value = TransformerKind> {
     ]
 }
 
+fn extractor() -> impl Strategy<Value = Extractor> {
+    let mock = millis(1..=86_400_000).prop_map(|interval| Extractor::Mock(Mock { interval }));
+    prop_oneof![3 => webhook().prop_map(Extractor::Webhook), 1 => mock]
+}
+
 fn webhook() -> impl Strategy<Value = Webhook> {
-    (name_of_url(), rules(), btree_set("[a-z0-9-]{1,8}", 0..3), metadata()).prop_map(
-        |(id, headers, headers_to_keep, metadata)| Webhook {
+    let place = (option::of(name_of_url()), path());
+    (place, profile(), rules(), btree_set("[a-z0-9-]{1,8}", 0..3), metadata()).prop_map(
+        |((id, path), profile, headers, headers_to_keep, metadata)| Webhook {
             id,
-            path: String::new(),
+            path,
+            profile,
             headers,
             headers_to_keep: headers_to_keep.into_iter().collect(),
             metadata,
             type_span: nowhere(),
         },
     )
+}
+
+fn profile() -> impl Strategy<Value = Profile> {
+    proptest::sample::select(&[Profile::Cdevent, Profile::Envelope][..])
 }
 
 fn metadata() -> impl Strategy<Value = Object> {
@@ -137,25 +173,58 @@ fn name_of_url() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z0-9_~-]{1,8}", "[a-z]{1,3}/[a-z@:!$&'()*+,;=]{1,3}"]
 }
 
-fn sse() -> impl Strategy<Value = SseSink> {
-    let pattern =
-        prop_oneof!["[a-z]{1,4}(\\.[a-z]{1,4}){0,2}", Just("*".to_owned()), Just("a.b.*".to_owned())];
-    let matches = vec(pattern, 1..4).prop_map(|patterns| {
-        TypePatterns::new(patterns.iter().map(|text| TypePattern::parse(text).unwrap()))
-    });
-    let on_lag = proptest::sample::select(&[OnLag::CatchUp, OnLag::Notice, OnLag::Disconnect][..]);
+/// With and without a final slash.
+fn path() -> impl Strategy<Value = String> {
+    (name_of_url(), any::<bool>())
+        .prop_map(|(name, has_slash)| format!("/{name}{}", if has_slash { "/" } else { "" }))
+}
+
+fn pattern() -> impl Strategy<Value = TypePattern> {
+    let text = prop_oneof!["[a-z]{1,4}(\\.[a-z]{1,4}){0,2}", Just("*".to_owned()), Just("a.b.*".to_owned())];
+    text.prop_map(|text| TypePattern::parse(&text).unwrap())
+}
+
+fn matches() -> impl Strategy<Value = TypePatterns> {
+    vec(pattern(), 1..4).prop_map(TypePatterns::new)
+}
+
+fn cors() -> impl Strategy<Value = Option<Cors>> {
     let origins =
         vec(proptest::sample::select(&["*", "https://app.example.com", "http://localhost:3000"][..]), 1..3);
-    let cors = option::of(
+    option::of(
         origins
             .prop_map(|origins| Cors { allowed_origins: origins.into_iter().map(str::to_owned).collect() }),
-    );
-    let place = (option::of(name_of_url()), name_of_url());
+    )
+}
+
+fn http_pull() -> impl Strategy<Value = HttpPullSink> {
+    let lifetime = || millis(1..=86_400_000);
+    let by_type = proptest::collection::hash_map(pattern(), lifetime(), 0..4);
+    let ttl = (lifetime(), by_type)
+        .prop_map(|(default, by_type)| Ttl { default, by_type: by_type.into_iter().collect() });
+    let place = (option::of(name_of_url()), path(), path());
+    (place, matches(), option::of(ttl), rules(), cors()).prop_map(
+        |((id, extract_path, mark_processed_path), matches, ttl, headers, cors)| HttpPullSink {
+            id,
+            extract_path: format!("/get{extract_path}"),
+            mark_processed_path: format!("/post{mark_processed_path}"),
+            matches,
+            ttl,
+            headers,
+            cors,
+            type_span: nowhere(),
+        },
+    )
+}
+
+fn sse() -> impl Strategy<Value = SseSink> {
+    let on_lag = proptest::sample::select(&[OnLag::CatchUp, OnLag::Notice, OnLag::Disconnect][..]);
+    let place = (option::of(name_of_url()), path(), profile());
     let numbers =
         (millis(10..=86_400_000), 1..100_000_000_usize, millis(1..=3_600_000), 1..100_000_000_usize);
-    (place, matches, numbers, on_lag, any::<bool>(), rules(), cors).prop_map(
+    (place, matches(), numbers, on_lag, any::<bool>(), rules(), cors()).prop_map(
         |(
-            (id, path),
+            (id, path, profile),
             matches,
             (keep_alive, buffer, retry, max_connections),
             on_lag,
@@ -164,9 +233,9 @@ fn sse() -> impl Strategy<Value = SseSink> {
             cors,
         )| SseSink {
             id,
-            path: format!("/{path}"),
+            path,
             matches,
-            profile: Profile::Cdevent,
+            profile,
             keep_alive,
             buffer,
             on_lag,

@@ -1,0 +1,62 @@
+//! That no two endpoints, of sources and of sinks, have one URL.
+
+use std::collections::BTreeMap;
+
+use crate::checker::{Checker, quoted};
+use crate::{Extractor, Sink, SinkKind, Source, Span};
+
+/// An endpoint, and what messages call it.
+struct Endpoint<'c> {
+    path: &'c str,
+    owner: String,
+    span: Span,
+}
+
+/// Reports URLs that are taken already. Which methods they answer makes no difference: one URL is one thing. Two
+/// paths that differ by a final slash are one URL, since where only one of them is served, the other redirects to it.
+pub(crate) fn report_shared(sources: &[Source], sinks: &[Sink], checker: &mut Checker<'_>) {
+    let mut first: BTreeMap<&str, Endpoint<'_>> = BTreeMap::new();
+    for endpoint in of_sources(sources).chain(of_sinks(sinks)) {
+        // What could not be read has been reported.
+        if endpoint.path.is_empty() {
+            continue;
+        }
+        let place = endpoint.path.strip_suffix('/').unwrap_or(endpoint.path);
+        if let Some(before) = first.get(place) {
+            let problem =
+                checker.error(endpoint.span, format!("two endpoints have the URL `{}`", endpoint.path));
+            problem.label(endpoint.owner);
+            problem.also(before.span, format!("{} has it already", before.owner));
+            if before.path != endpoint.path {
+                problem.help(format!(
+                    "`{}` and `{}` are one: a request for the one is redirected to the other",
+                    before.path, endpoint.path
+                ));
+            }
+        } else {
+            first.insert(place, endpoint);
+        }
+    }
+}
+
+fn of_sources(sources: &[Source]) -> impl Iterator<Item = Endpoint<'_>> {
+    sources.iter().filter_map(|source| {
+        let Some(Extractor::Webhook(webhook)) = &source.extractor else { return None };
+        let owner = format!("the webhook of source {}", quoted(source.name.as_str()));
+        Some(Endpoint { path: &webhook.path, owner, span: source.span })
+    })
+}
+
+fn of_sinks(sinks: &[Sink]) -> impl Iterator<Item = Endpoint<'_>> {
+    sinks.iter().flat_map(|sink| {
+        let name = quoted(sink.name.as_str());
+        let endpoint = |path, owner| Endpoint { path, owner, span: sink.span };
+        match &sink.kind {
+            SinkKind::Sse(sse) => vec![endpoint(&sse.path, format!("the stream of sink {name}"))],
+            SinkKind::HttpPull(pull) => vec![
+                endpoint(&pull.extract_path, format!("`extract` of sink {name}")),
+                endpoint(&pull.mark_processed_path, format!("`mark_processed` of sink {name}")),
+            ],
+        }
+    })
+}

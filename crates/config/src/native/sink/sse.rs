@@ -1,0 +1,156 @@
+//! A sink of type `sse`.
+
+use std::time::Duration;
+
+use fanfare_event::Profile;
+
+use super::{CORS, ENABLED, FOREIGN, HEADERS, MATCH, TYPE, read_cors, read_headers};
+use crate::checker::{Checker, Fields};
+use crate::keys::{Foreign, Key, Optional, Or, Section};
+use crate::native::words::{check_id, check_path};
+use crate::shapes::{Choice, Count, Flag, Text, Time};
+use crate::{OnLag, Span, SseSink};
+
+pub(crate) const ID: Key<Optional<Text>> = Key {
+    name: "id",
+    doc: "The stream is at `GET /sse/{id}`.",
+    presence: Optional(
+        Text { kind: "an id that can be part of a URL", check: check_id },
+        "required where there is no `path`",
+    ),
+};
+
+pub(crate) const PATH: Key<Optional<Text>> = Key {
+    name: "path",
+    doc: "The path of the stream's URL, instead of `/sse/{id}`. Unique among all endpoints.",
+    presence: Optional(Text { kind: "the path of a URL", check: check_path }, "`/sse/{id}`"),
+};
+
+pub(crate) const PROFILE: Key<Or<Choice<Profile>>> = Key {
+    name: "profile",
+    doc: "How an event is written. `cdevent`: `event: cdevent`, the event's own id, and its body as JSON. `envelope`: \
+          `event: message`, the event's number, and an object with `id`, `event_id`, `event_type`, `entity_id`, \
+          `created_at`, `data`, `source` and `meta`; such a stream begins with `event: info`.",
+    presence: Or(
+        Choice {
+            served: &[
+                (Profile::Cdevent.name(), Profile::Cdevent),
+                (Profile::Envelope.name(), Profile::Envelope),
+            ],
+            later: &["message"],
+            foreign: &[],
+        },
+        || Profile::Cdevent,
+    ),
+};
+
+pub(crate) const KEEP_ALIVE: Key<Or<Time>> = Key {
+    name: "keep_alive",
+    doc: "After so long a silence on a connection a comment is sent, or an `event: heartbeat` with the profile \
+          `envelope`, so that proxies keep it open.",
+    presence: Or(Time { min: Duration::from_millis(10), max: Duration::from_hours(24) }, || {
+        Duration::from_secs(30)
+    }),
+};
+
+pub(crate) const BUFFER: Key<Or<Count<usize>>> = Key {
+    name: "buffer",
+    doc: "How many events that it should see a client may fall behind before `on_lag`.",
+    presence: Or(Count { min: 1, max: 100_000_000 }, || 1000),
+};
+
+pub(crate) const ON_LAG: Key<Or<Choice<OnLag>>> = Key {
+    name: "on_lag",
+    doc: "What happens to a client that falls further behind. `catch_up`: it gets what it missed from the log. \
+          `notice`: it is told how many events it missed, and goes on with newer ones. `disconnect`: it is closed.",
+    presence: Or(
+        Choice {
+            served: &[
+                ("catch_up", OnLag::CatchUp),
+                ("notice", OnLag::Notice),
+                ("disconnect", OnLag::Disconnect),
+            ],
+            later: &[],
+            foreign: &[],
+        },
+        || OnLag::CatchUp,
+    ),
+};
+
+pub(crate) const REPLAY: Key<Or<Flag>> = Key {
+    name: "replay",
+    doc: "Whether a client that comes back with `Last-Event-ID` (the header, which wins, or `?last_event_id=`) gets \
+          what it missed.",
+    presence: Or(Flag, || true),
+};
+
+pub(crate) const RETRY: Key<Or<Time>> = Key {
+    name: "retry",
+    doc: "How long browsers are told to wait before they reconnect; each is told a little more or less.",
+    presence: Or(Time { min: Duration::from_millis(1), max: Duration::from_hours(1) }, || {
+        Duration::from_secs(3)
+    }),
+};
+
+pub(crate) const MAX_CONNECTIONS: Key<Or<Count<usize>>> = Key {
+    name: "max_connections",
+    doc: "How many clients may be connected at once. One more is told to come back later.",
+    presence: Or(Count { min: 1, max: 100_000_000 }, || 100_000),
+};
+
+pub(crate) static SECTION: Section = Section {
+    title: "[sinks.NAME]",
+    variant: Some("sse"),
+    about: "A stream of Server-Sent Events.",
+    example: "[sinks.builds]\ntype = \"sse\"\nid = \"builds\"\nmatch = [\"dev.cdevents.build.*\"]\nkeep_alive = \"15s\"\n",
+    keys: &[
+        &ENABLED,
+        &TYPE,
+        &ID,
+        &PATH,
+        &MATCH,
+        &PROFILE,
+        &KEEP_ALIVE,
+        &BUFFER,
+        &ON_LAG,
+        &REPLAY,
+        &RETRY,
+        &MAX_CONNECTIONS,
+        &HEADERS,
+        &CORS,
+    ],
+    foreign: &[Foreign::later("identity"), FOREIGN[0], FOREIGN[1], FOREIGN[2]],
+};
+
+/// `span` is where the sink is.
+pub(super) fn read(
+    span: Span,
+    mut fields: Fields<'_>,
+    type_span: Span,
+    checker: &mut Checker<'_>,
+) -> SseSink {
+    if !fields.has(ID.name) && !fields.has(PATH.name) {
+        checker
+            .absent(span, format!("`id` is missing in {}", fields.title()))
+            .help("`id = \"events\"` puts the stream at `/sse/events`; `path` puts it anywhere else");
+    }
+    let id = fields.get(&ID, checker);
+    let path = fields.get(&PATH, checker);
+    let sink = SseSink {
+        path: path.or_else(|| id.as_ref().map(|id| format!("/sse/{id}"))).unwrap_or_default(),
+        id,
+        matches: fields.get(&MATCH, checker),
+        profile: fields.get(&PROFILE, checker),
+        keep_alive: fields.get(&KEEP_ALIVE, checker),
+        buffer: fields.get(&BUFFER, checker),
+        on_lag: fields.get(&ON_LAG, checker),
+        replay: fields.get(&REPLAY, checker),
+        retry: fields.get(&RETRY, checker),
+        max_connections: fields.get(&MAX_CONNECTIONS, checker),
+        headers: read_headers(&mut fields, checker),
+        cors: read_cors(&mut fields, checker),
+        type_span,
+    };
+    fields.finish(&SECTION, checker);
+    sink
+}
