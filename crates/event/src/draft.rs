@@ -25,6 +25,9 @@ pub struct Draft {
     /// When it happened, where the source was told so beside the body; it holds against what the body says, unless
     /// that is a CDEvent.
     pub time: Option<Timestamp>,
+    /// Whether what the event is called came beside the body, in `set` and `time`. The body is then the publisher's own:
+    /// nothing is read off it and nothing is filled in, whatever it looks like.
+    pub is_enveloped: bool,
 }
 
 /// What an event is called. Each is `None` where nothing says it.
@@ -81,6 +84,9 @@ impl Draft {
     /// What the event is called: what was set outright, else what the body says. Values that are not strings are
     /// passed over here; they are refused when the event is finished.
     pub fn names(&self) -> Names {
+        if self.is_enveloped {
+            return self.set.clone();
+        }
         let body = Names::read(&self.body);
         Names {
             kind: self.set.kind.clone().or(body.kind),
@@ -140,5 +146,7 @@ mod tests {
         let draft = Draft { body: json!({"type": "t", "id": "i"}), set, ..Draft::default() };
         assert_eq!(draft.names().kind.as_deref(), Some("mine"));
         assert_eq!(draft.names().id.as_deref(), Some("i"));
+        let draft = Draft { is_enveloped: true, ..draft };
+        assert_eq!(draft.names(), draft.set, "the body is not looked at");
     }
 }

@@ -44,6 +44,9 @@ struct Identity {
 impl Finish<'_> {
     /// Makes an event of a draft. `fresh_id` gives an id that nobody had before.
     pub fn finish(self, draft: Draft, fresh_id: impl FnOnce() -> String) -> Result<Finished, FieldError> {
+        if draft.is_enveloped {
+            return self.finish_enveloped(draft, fresh_id);
+        }
         match Shape::of(&draft.body) {
             Shape::CdEvent => self.finish_cdevent(draft, fresh_id),
             Shape::Other => self.finish_other(draft, fresh_id),
@@ -129,6 +132,22 @@ impl Finish<'_> {
             None => Identity { id: event_id(&fresh_id(), "id")?, named: false },
         };
         self.assemble(draft, &kind, "body.type", source, subject, time, identity)
+    }
+
+    /// Here "0" is an id as any other: it asks for nothing in an envelope.
+    fn finish_enveloped(
+        self,
+        mut draft: Draft,
+        fresh_id: impl FnOnce() -> String,
+    ) -> Result<Finished, FieldError> {
+        let kind = draft.set.kind.take().ok_or_else(|| FieldError::new("type", "is missing"))?;
+        let identity = match draft.set.id.take().filter(|id| !id.is_empty()) {
+            Some(id) => Identity { id: event_id(&id, "id")?, named: true },
+            None => Identity { id: event_id(&fresh_id(), "id")?, named: false },
+        };
+        let source = self.fallback_source(&draft.metadata);
+        let time = draft.time.unwrap_or(self.now);
+        self.assemble(draft, &kind, "type", source, None, time, identity)
     }
 
     /// What a transformer set outright holds against what the body says.

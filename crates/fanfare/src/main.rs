@@ -1,9 +1,10 @@
 //! The binary: command line, logging, exit codes. What the commands do lives in `commands`.
 
 #![cfg_attr(
-    not(all(feature = "sink_sse", feature = "source_webhook")),
+    not(all(feature = "sink_sse", feature = "source_mock", feature = "source_webhook")),
     allow(
         dead_code,
+        unused_imports,
         clippy::allow_attributes,
         clippy::unused_async,
         reason = "a build without a source or without a sink leaves unused what only they call"
@@ -18,7 +19,6 @@ mod ids;
 mod log;
 mod logging;
 mod problem;
-#[cfg(any(feature = "sink_sse", feature = "source_webhook"))]
 mod rules;
 mod server;
 mod sinks;

@@ -15,11 +15,11 @@ use tracing::{debug, info, warn};
 
 use crate::exit::Exit;
 use crate::http::body::Body;
-use crate::http::{Deadlines, Listener, Peer};
+use crate::http::{Deadlines, Listener, Peer, redirect};
 use crate::problem::Problem;
 #[cfg(feature = "sink_sse")]
 use crate::sinks::sse::Hub;
-#[cfg(feature = "source_webhook")]
+#[cfg(any(feature = "source_mock", feature = "source_webhook"))]
 use crate::sources::Publisher;
 use crate::topology::{Endpoint, Topology};
 
@@ -32,12 +32,14 @@ pub(crate) struct Server {
     listener: Listener,
     deadlines: Deadlines,
     service: Arc<Service>,
+    #[cfg(feature = "source_mock")]
+    mocks: Vec<crate::sources::mock::MockSource>,
 }
 
 /// What requests are answered with.
 struct Service {
     topology: Topology,
-    #[cfg(feature = "source_webhook")]
+    #[cfg(any(feature = "source_mock", feature = "source_webhook"))]
     publisher: Publisher,
     #[cfg(feature = "sink_sse")]
     hub: Arc<Hub>,
@@ -47,9 +49,10 @@ impl Server {
     pub(crate) async fn new(
         listener: Listener,
         config: &Config,
-        topology: Topology,
+        #[cfg_attr(not(feature = "source_mock"), expect(unused_mut, reason = "mocks are taken out of it"))]
+        mut topology: Topology,
     ) -> Result<Self, fanfare_log::LogError> {
-        #[cfg(any(feature = "sink_sse", feature = "source_webhook"))]
+        #[cfg(any(feature = "sink_sse", feature = "source_mock", feature = "source_webhook"))]
         let log = crate::log::open(config);
         #[cfg(feature = "sink_sse")]
         let hub = {
@@ -59,20 +62,34 @@ impl Server {
             };
             Arc::new(Hub::new(Arc::clone(&log), limits, topology.profiles.clone()).await?)
         };
+        #[cfg(feature = "source_mock")]
+        let mocks = std::mem::take(&mut topology.mocks);
         let service = Service {
-            #[cfg(feature = "source_webhook")]
+            #[cfg(any(feature = "source_mock", feature = "source_webhook"))]
             publisher: Publisher::new(log, &topology.sinks),
             topology,
             #[cfg(feature = "sink_sse")]
             hub,
         };
         let deadlines = Deadlines { header: config.http.header_timeout, send: config.http.send_timeout };
-        Ok(Self { listener, deadlines, service: Arc::new(service) })
+        Ok(Self {
+            listener,
+            deadlines,
+            service: Arc::new(service),
+            #[cfg(feature = "source_mock")]
+            mocks,
+        })
     }
 
     /// Serves until `stop` is done.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> Exit {
-        let Self { mut listener, deadlines, service } = self;
+        let Self {
+            mut listener,
+            deadlines,
+            service,
+            #[cfg(feature = "source_mock")]
+            mocks,
+        } = self;
         let (stopping, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
@@ -83,6 +100,15 @@ impl Server {
         };
         #[cfg(not(feature = "sink_sse"))]
         let mut feeding = std::future::pending::<()>();
+        // Dropped with the sources in it when the server stops.
+        #[cfg(feature = "source_mock")]
+        let making: JoinSet<()> = mocks
+            .into_iter()
+            .map(|mock| {
+                let service = Arc::clone(&service);
+                async move { mock.run(&service.publisher).await }
+            })
+            .collect();
         let exit = loop {
             tokio::select! {
                 (stream, address) = listener.accept() => {
@@ -100,6 +126,8 @@ impl Server {
             }
         };
         drop(listener);
+        #[cfg(feature = "source_mock")]
+        drop(making);
         info!(connections = connections.len(), "stopping: finishing what is under way");
         stopping.send_replace(true);
         #[cfg(feature = "sink_sse")]
@@ -118,9 +146,14 @@ impl Server {
 }
 
 async fn answer(service: Arc<Service>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
-    match service.topology.endpoint(request.uri().path()) {
+    let path = request.uri().path();
+    match service.topology.endpoint(path) {
         None => {
-            debug!(peer = %peer.address, path = request.uri().path(), "nothing is served here");
+            if let Some((beside, endpoint)) = service.topology.beside(path) {
+                debug!(peer = %peer.address, path, to = beside, "redirected");
+                return redirect(beside, endpoint.cors(), &request);
+            }
+            debug!(peer = %peer.address, path, "nothing is served here");
             Problem::not_found().into_response()
         }
         #[cfg(feature = "source_webhook")]

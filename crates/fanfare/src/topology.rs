@@ -9,6 +9,7 @@ use fanfare_event::Profile;
 use fanfare_event::SinkName;
 use fanfare_transform::{BuildError, Spec};
 
+use crate::http::cors::Cors;
 use crate::viewer::Page;
 
 /// Endpoints by path, and what events are sent to.
@@ -19,6 +20,9 @@ pub(crate) struct Topology {
     pub(crate) sinks: BTreeSet<SinkName>,
     #[cfg(feature = "sink_sse")]
     pub(crate) profiles: HashMap<SinkName, Profile>,
+    /// Sources that make events themselves.
+    #[cfg(feature = "source_mock")]
+    pub(crate) mocks: Vec<crate::sources::mock::MockSource>,
 }
 
 /// What answers at a path.
@@ -31,6 +35,19 @@ pub(crate) enum Endpoint {
     Page(&'static Page),
 }
 
+impl Endpoint {
+    /// Which pages of other origins may read it.
+    pub(crate) fn cors(&self) -> Option<&Cors> {
+        match self {
+            #[cfg(feature = "source_webhook")]
+            Self::Webhook(_) => None,
+            #[cfg(feature = "sink_sse")]
+            Self::Stream(stream) => stream.cors(),
+            Self::Page(_) => None,
+        }
+    }
+}
+
 impl Topology {
     /// Builds what a configuration asks for. What is wrong with it goes to the diagnostics: programs that do not
     /// compile, and what this build was made without.
@@ -38,8 +55,14 @@ impl Topology {
         let mut topology = Self::default();
         check_transformers(config, diagnostics);
         for source in &config.sources {
-            if let Some(Extractor::Webhook(webhook)) = &source.extractor {
-                topology.add_webhook(config, source, webhook, root_url, diagnostics);
+            match &source.extractor {
+                Some(Extractor::Webhook(webhook)) => {
+                    topology.add_webhook(config, source, webhook, root_url, diagnostics);
+                }
+                Some(Extractor::Mock(mock)) => {
+                    topology.add_mock(config, source, mock, root_url, diagnostics);
+                }
+                None => {}
             }
         }
         for sink in &config.sinks {
@@ -59,6 +82,16 @@ impl Topology {
         self.endpoints.get(path)
     }
 
+    /// What is served at a path that differs from this one by a final slash only, and that path. Somebody who left the
+    /// slash out, or wrote one, means it.
+    pub(crate) fn beside(&self, path: &str) -> Option<(&str, &Endpoint)> {
+        let beside = match path.strip_suffix('/') {
+            Some(without) => without.to_owned(),
+            None => format!("{path}/"),
+        };
+        self.endpoints.get_key_value(&beside).map(|(path, endpoint)| (path.as_str(), endpoint))
+    }
+
     #[cfg(feature = "source_webhook")]
     fn add_webhook(
         &mut self,
@@ -70,11 +103,7 @@ impl Topology {
     ) {
         use crate::sources::webhook::WebhookEndpoint;
 
-        // What `check_transformers` has refused is left out here; nothing starts on it.
-        let chain = fanfare_transform::Chain::new(source.transformers.iter().filter_map(|index| {
-            let transformer = config.transformers.get(*index)?;
-            Some((transformer.name.clone(), fanfare_transform::build(spec(&transformer.kind)).ok()?))
-        }));
+        let chain = chain(config, source);
         let rules = crate::rules::build(&webhook.headers, diagnostics);
         let endpoint = WebhookEndpoint::new(&source.name, webhook, &config.http, root_url, chain, rules);
         self.endpoints.insert(webhook.path.clone(), Endpoint::Webhook(endpoint));
@@ -93,6 +122,33 @@ impl Topology {
         left_out(diagnostics, webhook.type_span, "a webhook source", "source_webhook");
     }
 
+    #[cfg(feature = "source_mock")]
+    fn add_mock(
+        &mut self,
+        config: &Config,
+        source: &fanfare_config::Source,
+        mock: &fanfare_config::Mock,
+        root_url: &str,
+        _: &mut Diagnostics,
+    ) {
+        use crate::sources::mock::MockSource;
+
+        self.mocks.push(MockSource::new(&source.name, mock, root_url, chain(config, source)));
+    }
+
+    #[cfg(not(feature = "source_mock"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    fn add_mock(
+        &mut self,
+        _: &Config,
+        source: &fanfare_config::Source,
+        _: &fanfare_config::Mock,
+        _: &str,
+        diagnostics: &mut Diagnostics,
+    ) {
+        left_out(diagnostics, source.span, "a mock source", "source_mock");
+    }
+
     #[cfg(feature = "sink_sse")]
     fn add_stream(&mut self, name: &SinkName, sse: &fanfare_config::SseSink, diagnostics: &mut Diagnostics) {
         use crate::sinks::sse::StreamEndpoint;
@@ -107,6 +163,14 @@ impl Topology {
     fn add_stream(&mut self, _: &SinkName, sse: &fanfare_config::SseSink, diagnostics: &mut Diagnostics) {
         left_out(diagnostics, sse.type_span, "an `sse` sink", "sink_sse");
     }
+}
+
+/// A source's transformers. What `check_transformers` has refused is left out; nothing starts on it.
+fn chain(config: &Config, source: &fanfare_config::Source) -> fanfare_transform::Chain {
+    fanfare_transform::Chain::new(source.transformers.iter().filter_map(|index| {
+        let transformer = config.transformers.get(*index)?;
+        Some((transformer.name.clone(), fanfare_transform::build(spec(&transformer.kind)).ok()?))
+    }))
 }
 
 /// Compiles every transformer once, also those that nobody refers to, and says what is wrong with each.

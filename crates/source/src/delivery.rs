@@ -63,10 +63,11 @@ impl Intake {
         !self.chain.is_empty()
     }
 
-    /// Takes payloads that came in together. `fresh_id` gives ids that nobody had before.
+    /// Takes payloads that came in together. What a draft's metadata has is added to the source's own. `fresh_id` gives ids
+    /// that nobody had before.
     pub fn take(
         &self,
-        bodies: impl IntoIterator<Item = Value>,
+        payloads: impl IntoIterator<Item = Draft>,
         headers: &Headers,
         now: Timestamp,
         mut fresh_id: impl FnMut() -> String,
@@ -74,9 +75,11 @@ impl Intake {
         let finish = Finish { origin: &self.name, root_url: &self.root_url, now };
         let mut run = self.chain.run();
         let mut events = Vec::new();
-        for body in bodies {
-            let draft =
-                Draft { metadata: self.metadata.clone(), headers: headers.clone(), body, ..Draft::default() };
+        for mut draft in payloads {
+            for (key, value) in &self.metadata {
+                draft.metadata.insert(key.clone(), value.clone());
+            }
+            draft.headers.clone_from(headers);
             let outputs = run.apply(draft)?.into_iter().map(|draft| finish.finish(draft, &mut fresh_id));
             let mut outputs = outputs.collect::<Result<Vec<_>, _>>()?;
             disambiguate(&mut outputs)?;

@@ -87,6 +87,29 @@ fn what_a_transformer_set_holds() {
 }
 
 #[test]
+fn what_came_in_an_envelope_stays_as_it_is() {
+    let check = |id: Option<&str>, data: Value, expected: (&str, bool)| {
+        let set = Names { kind: Some("t".into()), id: id.map(str::to_owned), ..Names::default() };
+        let draft = Draft { set, is_enveloped: true, ..body(data.clone()) };
+        let Finished { event, named } = finish(draft).unwrap();
+        assert_eq!((event.id.as_str(), named), expected);
+        assert_eq!((&event.body, event.subject, event.kind.as_str()), (&data, None, "t"));
+        assert_eq!(event.time.to_string(), NOW);
+        assert_eq!(&*event.source, "http://localhost:8080/?source=ci%20builds");
+    };
+    check(Some("i"), json!({}), ("i", true));
+    check(Some("0"), json!({"id": "x"}), ("0", true));
+    check(
+        None,
+        json!({"id": "x", "type": 1, "subject": "s", "source": "s", "time": "2020-01-01T00:00:00Z"}),
+        ("fresh", false),
+    );
+    check(Some(""), json!({"context": {"type": "other", "id": "0"}, "subject": 1}), ("fresh", false));
+    let nameless = Draft { is_enveloped: true, ..body(json!({"type": "t"})) };
+    assert_eq!(finish(nameless).unwrap_err().field, "type");
+}
+
+#[test]
 fn what_is_wrong_is_refused_with_its_field() {
     let check = |given: Value, field: &str| {
         assert_eq!(finish(body(given.clone())).unwrap_err().field, field, "{given}");

@@ -3,14 +3,13 @@
 
 pub(crate) mod body;
 mod connection;
-#[cfg(feature = "sink_sse")]
 pub(crate) mod cors;
-#[cfg(any(feature = "sink_sse", feature = "source_webhook"))]
 mod headers;
 mod listener;
+mod redirect;
 mod socket;
 
 pub(crate) use connection::{Deadlines, Peer, serve};
-#[cfg(any(feature = "sink_sse", feature = "source_webhook"))]
 pub(crate) use headers::HeaderMapView;
 pub(crate) use listener::{Listener, raise_descriptor_limit};
+pub(crate) use redirect::redirect;

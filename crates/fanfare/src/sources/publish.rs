@@ -28,6 +28,9 @@ impl Publisher {
 
     /// Appends a delivery as one record. `key` is what its publisher calls the delivery as a whole. Transformers
     /// remember it only if the log has all of it.
+    ///
+    /// It is done to its end also where nobody waits for it any more: a publisher that goes away must not keep
+    /// transformers from learning what the log has stored.
     pub(crate) async fn publish(
         &self,
         mut delivery: Delivery,
@@ -48,13 +51,18 @@ impl Publisher {
             ids.push(event.id.to_string());
             events.push(NewEvent { event: Arc::new(event), dedupe });
         }
-        let appended = self.log.append(Batch { events, position: None }).await;
-        let published = ids
-            .into_iter()
-            .zip(appended)
-            .map(|(id, appended)| appended.map(|appended| Published { id, appended }))
-            .collect::<Result<Vec<_>, _>>()?;
-        delivery.commit();
-        Ok(published)
+        let log = Arc::clone(&self.log);
+        let appending = tokio::spawn(async move {
+            let appended = log.append(Batch { events, position: None }).await;
+            let published = ids
+                .into_iter()
+                .zip(appended)
+                .map(|(id, appended)| appended.map(|appended| Published { id, appended }))
+                .collect::<Result<Vec<_>, _>>()?;
+            delivery.commit();
+            Ok(published)
+        });
+        // Nobody aborts it; a panic in it, or the end of the process, leaves open what became of it.
+        appending.await.unwrap_or_else(|error| Err(AppendError::Unknown(error.to_string())))
     }
 }

@@ -47,7 +47,8 @@ impl WebhookEndpoint {
         rules: HeaderRules,
     ) -> Self {
         let intake = Intake::new(source.clone(), root_url, settings.metadata.clone(), chain);
-        let webhook = Webhook::new(intake, rules, settings.headers_to_keep.clone(), http.max_body);
+        let kept = settings.headers_to_keep.clone();
+        let webhook = Webhook::new(intake, settings.profile, rules, kept, http.max_body);
         Self { webhook, max_body: http.max_body, body_timeout: http.body_timeout }
     }
 

@@ -11,9 +11,14 @@ use crate::kit::{self, BASIC, LONG, STREAM, WEBHOOK, cdevent, fanfare, file, run
 #[test]
 fn the_version_lists_what_was_compiled_in() {
     let output = run(&["--version"], &[]);
-    let vrl = if cfg!(feature = "transform_vrl") { ", transform_vrl" } else { "" };
-    let expected =
-        format!("fanfare {}\nfeatures: sink_sse, source_webhook{vrl}\n", env!("CARGO_PKG_VERSION"));
+    let all = [
+        ("sink_sse", true),
+        ("source_mock", cfg!(feature = "source_mock")),
+        ("source_webhook", true),
+        ("transform_vrl", cfg!(feature = "transform_vrl")),
+    ];
+    let there: Vec<_> = all.into_iter().filter_map(|(feature, there)| there.then_some(feature)).collect();
+    let expected = format!("fanfare {}\nfeatures: {}\n", env!("CARGO_PKG_VERSION"), there.join(", "));
     assert_eq!((output.code, output.stdout), (Some(0), expected));
 }
 

@@ -6,6 +6,7 @@
 
 mod cli;
 mod cors;
+mod envelope;
 mod kit;
 mod lag;
 mod limits;

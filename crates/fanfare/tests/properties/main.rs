@@ -45,7 +45,7 @@ impl RequestHead for Head {
 /// What a client reads of what a request brings; `None` where it is refused.
 fn read(headers: &[(&str, &str)], body: &Value) -> Option<Vec<Event>> {
     let intake = Intake::new(SourceName::new("ci"), "http://localhost:8080", Object::new(), Chain::default());
-    let webhook = Webhook::new(intake, HeaderRules::default(), vec![], 1 << 20);
+    let webhook = Webhook::new(intake, Profile::Cdevent, HeaderRules::default(), vec![], 1 << 20);
     let head = Head(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
     let body = body.to_string();
     let accepted =

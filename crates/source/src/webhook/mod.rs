@@ -1,16 +1,18 @@
-//! `POST /webhook/{id}`: JSON, CDEvents and CloudEvents over HTTP.
+//! `POST /webhook/{id}`: JSON, CDEvents and CloudEvents over HTTP, or envelopes.
 //!
 //! From a request's head and body to a [`Delivery`] or a [`Refusal`]. Reading the body off the network, within its
 //! limits, and answering are the binary's.
 
 mod body;
 mod content;
+mod envelope;
 
 use std::collections::BTreeMap;
 
 use fanfare_auth::{HeaderRules, Refused, RequestHeaders};
 use fanfare_event::{
-    FieldError, Headers, from_binary, from_structured, from_structured_batch, is_attribute_header,
+    Draft, FieldError, Headers, Profile, from_binary, from_structured, from_structured_batch,
+    is_attribute_header,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -31,6 +33,7 @@ pub trait RequestHead: RequestHeaders {
 #[derive(Debug)]
 pub struct Webhook {
     intake: Intake,
+    profile: Profile,
     rules: HeaderRules,
     headers_to_keep: Vec<String>,
     max_body: usize,
@@ -78,10 +81,16 @@ pub enum Refusal {
 }
 
 impl Webhook {
-    /// A webhook. `headers_to_keep` are names in lower case; `max_body` bounds the bytes of a body once it is
-    /// decompressed.
-    pub fn new(intake: Intake, rules: HeaderRules, headers_to_keep: Vec<String>, max_body: usize) -> Self {
-        Self { intake, rules, headers_to_keep, max_body }
+    /// A webhook. `profile` says what a body is: with [`Profile::Envelope`] envelopes, else events in any other shape.
+    /// `headers_to_keep` are names in lower case; `max_body` bounds the bytes of a body once it is decompressed.
+    pub fn new(
+        intake: Intake,
+        profile: Profile,
+        rules: HeaderRules,
+        headers_to_keep: Vec<String>,
+        max_body: usize,
+    ) -> Self {
+        Self { intake, profile, rules, headers_to_keep, max_body }
     }
 
     /// The source.
@@ -107,13 +116,14 @@ impl Webhook {
         let key = idempotency_key(head)?;
         let content = ContentType::read(head)?;
         let body = body::inflate(head, body, self.max_body)?;
-        let bodies = match content.mode {
-            Mode::Binary => vec![binary(head, &content, &body)?],
-            Mode::Plain => vec![parse(&body)?],
-            Mode::Structured => vec![from_structured(parse(&body)?, "body").map_err(IntakeError::from)?],
-            Mode::Batch => from_structured_batch(parse(&body)?).map_err(IntakeError::from)?,
+        let payloads = match (self.profile, content.mode) {
+            (Profile::Envelope, _) => envelope::read(parse(&body)?)?,
+            (Profile::Cdevent, Mode::Binary) => bare([binary(head, &content, &body)?]),
+            (Profile::Cdevent, Mode::Plain) => bare([parse(&body)?]),
+            (Profile::Cdevent, Mode::Structured) => bare([from_structured(parse(&body)?, "body")?]),
+            (Profile::Cdevent, Mode::Batch) => bare(from_structured_batch(parse(&body)?)?),
         };
-        let delivery = self.intake.take(bodies, &self.kept_headers(head), now, fresh_id)?;
+        let delivery = self.intake.take(payloads, &self.kept_headers(head), now, fresh_id)?;
         Ok(Accepted { delivery, key })
     }
 
@@ -128,6 +138,11 @@ impl Webhook {
         }
         kept
     }
+}
+
+/// Payloads that say themselves what they are.
+fn bare(bodies: impl IntoIterator<Item = Value>) -> Vec<Draft> {
+    bodies.into_iter().map(|body| Draft { body, ..Draft::default() }).collect()
 }
 
 fn parse(body: &[u8]) -> Result<Value, Refusal> {

@@ -33,7 +33,8 @@ fn head(headers: &[(&str, &str)]) -> Head {
 fn webhook(transformers: &[Spec<'_>], rules: Vec<(String, Rule)>) -> Webhook {
     let chain = Chain::new(transformers.iter().map(|spec| ("step".to_owned(), build(*spec).unwrap())));
     let intake = Intake::new(SourceName::new("ci"), "http://localhost:8080", Object::new(), chain);
-    Webhook::new(intake, HeaderRules::new(rules).unwrap(), vec!["x-request-id".to_owned()], LIMIT)
+    let rules = HeaderRules::new(rules).unwrap();
+    Webhook::new(intake, Profile::Cdevent, rules, vec!["x-request-id".to_owned()], LIMIT)
 }
 
 fn accept(headers: &[(&str, &str)], body: &[u8]) -> Result<Accepted, Refusal> {
@@ -149,7 +150,7 @@ fn rules_come_first_and_transformers_may_drop_everything() {
     let metadata = json!({"context": "not an object"});
     let intake =
         Intake::new(SourceName::new("x"), "", metadata.as_object().unwrap().clone(), Chain::default());
-    assert!(intake.take([json!({"type": "t"})], &Headers::new(), now, || "i".to_owned()).is_ok());
+    assert!(intake.take(bare([json!({"type": "t"})]), &Headers::new(), now, || "i".to_owned()).is_ok());
 }
 
 proptest! {

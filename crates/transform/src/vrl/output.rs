@@ -63,7 +63,8 @@ impl Output<'_> {
         let metadata = self.metadata(member("metadata"), &format!("{path}.metadata"))?;
         let headers = headers(member("headers"), &format!("{path}.headers"))?;
         let set = self.set(&mut event, path)?;
-        Ok(Draft { metadata, headers, body, set, time: self.input.time })
+        let Draft { time, is_enveloped, .. } = *self.input;
+        Ok(Draft { metadata, headers, body, set, time, is_enveloped })
     }
 
     fn metadata(&self, value: Value, path: &str) -> Result<Object, Refusal> {

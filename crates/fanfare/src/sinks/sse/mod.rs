@@ -94,6 +94,10 @@ impl StreamEndpoint {
         }
     }
 
+    pub(crate) fn cors(&self) -> Option<&Cors> {
+        self.cors.as_ref()
+    }
+
     pub(crate) async fn handle(
         &self,
         hub: &Arc<Hub>,
