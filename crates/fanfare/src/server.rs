@@ -94,10 +94,7 @@ impl Server {
         let mut connections = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
         #[cfg(feature = "sink_sse")]
-        let mut feeding = {
-            let hub = Arc::clone(&service.hub);
-            tokio::spawn(async move { hub.follow().await })
-        };
+        let mut feeding = tokio::spawn(Arc::clone(&service.hub).follow());
         #[cfg(not(feature = "sink_sse"))]
         let mut feeding = std::future::pending::<()>();
         // Dropped with the sources in it when the server stops.

@@ -55,8 +55,13 @@ impl Frames {
         self.0[profile as usize].as_ref()
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.iter().flatten().map(Bytes::len).sum()
+    }
+
+    /// Bytes in the profile that takes the most.
+    pub(crate) fn largest(&self) -> usize {
+        self.0.iter().flatten().map(Bytes::len).max().unwrap_or(0)
     }
 }
 
@@ -205,6 +210,21 @@ impl Fanout {
     /// The newest event that the tail told, or where it began.
     pub fn newest(&self) -> Option<Seq> {
         self.newest
+    }
+
+    /// At most `max` events from `from` on, and where the next lie, if the window has all that there are from there.
+    pub fn read(&self, from: Seq, max: usize) -> Option<(Vec<Entry>, Seq)> {
+        if from < self.floor || Some(from) > self.newest {
+            return None;
+        }
+        let start = self.entries.partition_point(|entry| entry.seq < from);
+        let entries: Vec<_> = self.entries.range(start..).take(max).cloned().collect();
+        let all = start + entries.len() == self.entries.len();
+        let next = match entries.last() {
+            Some(last) if !all => last.seq.next(),
+            _ => self.newest?.next(),
+        };
+        Some((entries, next))
     }
 
     /// How often the tail was overtaken. A difference in a group's counts from before and after means nothing.

@@ -2,20 +2,23 @@
 //!
 //! - [`frame`]: the bytes of Server-Sent Events (WHATWG HTML 9.2).
 //! - [`Fanout`]: the newest frames, and for each distinct subscription which of them it sees.
+//! - [`PageCache`]: what was read of the log lately, encoded once for all that are behind.
 //! - [`Session`]: one connection's cursor, and what it does next: write, read the log, wait, or close.
 //!
 //! Sockets, timers, tasks and JSON live above.
 
+mod cache;
 mod close;
 mod fanout;
 pub mod frame;
+mod page;
 mod session;
 
+pub use cache::PageCache;
 pub use close::CloseReason;
 pub use fanout::{Entry, Fanout, Frames, GroupId, Subscription, WindowLimits};
-pub use session::{
-    Gap, LogPage, OnLag, Session, SessionOptions, Start, Step, WRITE_BATCH_BYTES, WRITE_BATCH_FRAMES,
-};
+pub use page::{PAGE_BYTES, PAGE_EVENTS, View};
+pub use session::{Gap, OnLag, Session, SessionOptions, Start, Step, WRITE_BATCH_BYTES, WRITE_BATCH_FRAMES};
 
 /// Time since an origin of the caller's choosing, the same for all calls.
 pub type Moment = std::time::Duration;

@@ -10,16 +10,20 @@ use bytes::Bytes;
 use fanfare_event::{Epoch, Position, Profile, Seq};
 
 use crate::fanout::GroupIndex;
-use crate::{CloseReason, Entry, Fanout, GroupId, Moment, Subscription, frame};
+use crate::{CloseReason, Fanout, GroupId, Moment, View, frame};
 
-/// Frames that one turn may write, so that one stream cannot starve the others.
+/// Frames that one turn may write from the window, so that one stream cannot starve the others. A stream that is
+/// further behind takes whole pages, which it shares with all that are where it is.
 pub const WRITE_BATCH_FRAMES: usize = 64;
 
 /// Bytes of frames after which a turn ends, for the same reason. One frame goes out whatever its size.
 pub const WRITE_BATCH_BYTES: usize = 256 * 1024;
 
-/// How long to wait before asking a log again that failed or had nothing new.
+/// How long to wait before asking a log again that had nothing new, or failed once. Each further failure doubles it.
 const READ_AGAIN: Duration = Duration::from_millis(500);
+
+/// How often it doubles at most: a log that failed for long is asked every eight seconds.
+const MAX_DOUBLINGS: u32 = 4;
 
 /// What happens to a client that falls behind by more than the sink's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,11 +90,16 @@ impl Gap {
 pub enum Step {
     /// Write what was put into `out`, then ask again.
     Write,
-    /// Read the log from here, hand the page to [`Session::page`] (or a failure to [`Session::log_failed`]), then
-    /// ask again.
+    /// Get the page of `from`, hand it to [`Session::page`] (or what else the log says to [`Session::trimmed`],
+    /// [`Session::nothing_new`] or [`Session::log_failed`]), then ask again. At `until` ask again in any case.
     Read {
         /// The seq to read from.
         from: Seq,
+        /// Whether this is a stream that is coming back from far behind. Those wait for their turn, so that the
+        /// streams that keep up are not held up by many of them.
+        in_turn: bool,
+        /// That moment.
+        until: Moment,
     },
     /// Wait for an event of the group, at most until this moment, then ask again.
     Wait {
@@ -99,17 +108,6 @@ pub enum Step {
     },
     /// End the stream, without a clean end.
     Close(CloseReason),
-}
-
-/// A page of the log, with the frames of its events.
-#[derive(Clone, Debug)]
-pub struct LogPage {
-    /// The events, ascending.
-    pub entries: Vec<Entry>,
-    /// The log said: ask again from here.
-    pub next: Seq,
-    /// The oldest that the log still holds.
-    pub oldest: Seq,
 }
 
 /// A connection's cursor and decisions.
@@ -124,16 +122,20 @@ pub struct Session {
     index: Option<GroupIndex>,
     /// [`Fanout::overtaken`] when `index` was last compared with the group's count.
     overtaken: u64,
-    /// Whether the cursor has jumped over what the log no longer has since then.
+    /// Whether the cursor has jumped over what the log no longer has, and the client was not told yet.
     jumped: bool,
-    /// Whether the client has kept up once. A client that resumes from far behind is not lagging.
+    /// Whether the client was within its buffer once. A client that resumes from far behind is not lagging.
     kept_up: bool,
+    /// Whether the client had everything that there was once. Until then it is coming back.
+    caught_up: bool,
     /// What goes out before the cursor moves: the opening block, a gap.
     preface: Option<Bytes>,
-    /// Frames of one page of the log.
-    replay: VecDeque<Bytes>,
+    /// How many frames were put out.
+    frames: u64,
     silent_since: Moment,
     read_not_before: Moment,
+    /// How often the log has failed since it last answered.
+    failures: u32,
 }
 
 impl Session {
@@ -147,10 +149,12 @@ impl Session {
             overtaken: 0,
             jumped: false,
             kept_up: false,
+            caught_up: false,
             preface: None,
-            replay: VecDeque::new(),
+            frames: 0,
             silent_since: now,
             read_not_before: now,
+            failures: 0,
         };
         let profile = session.options.profile;
         let opening = session.options.retry.map(|retry| frame::opening(profile, &session.position(), retry));
@@ -179,78 +183,97 @@ impl Session {
         self.options.retry.map(frame::retry)
     }
 
+    /// How many frames the stream was given: events and everything else.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
     /// What to do next. Frames to write are put behind what is in `out`.
     pub fn poll(&mut self, now: Moment, fanout: &Fanout, out: &mut VecDeque<Bytes>) -> Step {
         if let Some(preface) = self.preface.take() {
-            out.push_back(preface);
-            return self.wrote(now);
-        }
-        if !self.replay.is_empty() {
-            self.write_replay(out);
-            return self.wrote(now);
+            return self.write(preface, now, out);
         }
         let met_window = fanout.covers(self.after);
-        if met_window && let Some(told) = self.meet_window(fanout) {
-            out.push_back(told);
-            return self.wrote(now);
+        if let Some(told) = self.meet_window(fanout, met_window) {
+            return self.write(told, now, out);
         }
         match self.check_lag(fanout) {
             Lag::None => {}
-            Lag::Skipped(told) => {
-                out.push_back(told);
-                return self.wrote(now);
-            }
+            Lag::Skipped(told) => return self.write(told, now, out),
             Lag::TooFar => return Step::Close(CloseReason::Lagged),
         }
-        if met_window {
-            if self.write_window(fanout, out) {
-                return self.wrote(now);
-            }
-        } else if now >= self.read_not_before {
-            return Step::Read { from: self.after.map_or(Seq::FIRST, Seq::next) };
+        let near = met_window && self.behind(fanout) <= WRITE_BATCH_FRAMES as u64;
+        if near && self.write_window(fanout, out) {
+            self.silent_since = now;
+            return Step::Write;
         }
         let keep_alive_at = self.silent_since + self.options.keep_alive;
         if now >= keep_alive_at {
             let position = self.options.retry.map(|_| self.position());
-            out.push_back(frame::keep_alive(self.options.profile, position.as_ref()));
-            return self.wrote(now);
+            return self.write(frame::keep_alive(self.options.profile, position.as_ref()), now, out);
         }
-        let until = if met_window { keep_alive_at } else { keep_alive_at.min(self.read_not_before) };
-        Step::Wait { until }
+        if near {
+            return Step::Wait { until: keep_alive_at };
+        }
+        if now < self.read_not_before {
+            return Step::Wait { until: keep_alive_at.min(self.read_not_before) };
+        }
+        Step::Read { from: self.from(), in_turn: !(met_window && self.caught_up), until: keep_alive_at }
     }
 
-    /// Takes the page that [`Step::Read`] asked for.
-    pub fn page(&mut self, now: Moment, page: &LogPage, subscription: &Subscription) {
-        let from = self.after.map_or(Seq::FIRST, Seq::next);
-        if page.oldest > from {
-            // Retention was faster. A client that had kept up is told how many it missed when it meets the window
-            // again; one that is still resuming is told now, because nobody counted for it.
-            self.after = page.oldest.previous();
-            self.jumped = true;
-            if self.index.is_none() {
-                self.tell_gap(Gap::Expired);
-            }
-            return;
+    /// Takes the page that [`Step::Read`] asked for. What is to be written of it is put behind what is in `out`.
+    pub fn page(&mut self, now: Moment, page: &View, out: &mut VecDeque<Bytes>) {
+        let from = self.from();
+        if !(page.from()..page.next()).contains(&from) {
+            return self.nothing_new(now);
         }
-        if page.next <= from {
-            self.read_not_before = now + READ_AGAIN;
-            return;
-        }
-        self.replay.extend(page.entries.iter().filter_map(|entry| subscription.frame(entry)).cloned());
-        self.after = page.next.previous();
+        self.failures = 0;
+        let (count, bytes) = page.behind(self.after);
+        self.after = page.next().previous();
         if let Some(index) = &mut self.index {
-            *index += self.replay.len() as u64;
+            *index += count;
         }
+        if count > 0 {
+            self.frames += count;
+            self.silent_since = now;
+            out.push_back(bytes);
+        }
+    }
+
+    /// The log that [`Step::Read`] asked no longer has anything before `oldest`.
+    pub fn trimmed(&mut self, oldest: Seq) {
+        self.failures = 0;
+        self.after = self.after.max(oldest.previous());
+        self.jumped = true;
+    }
+
+    /// The log that [`Step::Read`] asked has nothing yet; it is asked again after a while.
+    pub fn nothing_new(&mut self, now: Moment) {
+        self.failures = 0;
+        self.read_not_before = now + READ_AGAIN;
     }
 
     /// The read that [`Step::Read`] asked for failed; it is tried again after a while.
     pub fn log_failed(&mut self, now: Moment) {
-        self.read_not_before = now + READ_AGAIN;
+        self.read_not_before = now + READ_AGAIN * 2_u32.pow(self.failures.min(MAX_DOUBLINGS));
+        self.failures += 1;
     }
 
-    fn wrote(&mut self, now: Moment) -> Step {
+    fn write(&mut self, frame: Bytes, now: Moment, out: &mut VecDeque<Bytes>) -> Step {
+        out.push_back(frame);
+        self.frames += 1;
         self.silent_since = now;
         Step::Write
+    }
+
+    /// The seq that the cursor is in front of.
+    fn from(&self) -> Seq {
+        self.after.map_or(Seq::FIRST, Seq::next)
+    }
+
+    /// How many events of its group lie before the client.
+    fn behind(&self, fanout: &Fanout) -> u64 {
+        self.index.map_or(0, |index| fanout.end(self.group).saturating_sub(index))
     }
 
     fn gap(&self, gap: Gap) -> Bytes {
@@ -266,27 +289,31 @@ impl Session {
     }
 
     /// Where the cursor is in the window, its count is compared with the group's. Returns what to tell the client of
-    /// events that it missed.
-    fn meet_window(&mut self, fanout: &Fanout) -> Option<Bytes> {
-        if self.after > fanout.newest() {
-            // The log answered before its tail did. What comes up to `after` is not this client's.
-            return None;
+    /// events that it missed: how many, or, where nobody counted them, that there are some.
+    fn meet_window(&mut self, fanout: &Fanout, met: bool) -> Option<Bytes> {
+        let jumped = std::mem::take(&mut self.jumped);
+        // Where the log answered before its tail did, what comes up to `after` is not this client's.
+        if !met || self.after > fanout.newest() {
+            // From here on nobody knows how many it should have seen.
+            return jumped.then(|| {
+                self.index = None;
+                self.gap(Gap::Expired)
+            });
         }
         let index = fanout.index_behind(self.group, self.after);
-        let jumped = std::mem::take(&mut self.jumped);
         let counted = self.index.replace(index);
+        let overtaken = self.was_overtaken(fanout);
+        self.caught_up |= index == fanout.end(self.group);
         let missed = counted.map_or(0, |counted| index.saturating_sub(counted));
-        let uncounted = jumped && counted.is_some() && self.overtaken != fanout.overtaken();
-        let told = (missed > 0 || uncounted).then(|| self.missed(fanout, missed));
-        self.overtaken = fanout.overtaken();
-        told
+        if missed > 0 && !overtaken {
+            return Some(frame::lagged(missed));
+        }
+        (missed > 0 || jumped && (counted.is_none() || overtaken)).then(|| self.gap(Gap::Expired))
     }
 
-    /// What is told of events that the client missed: how many, or, where the tail was overtaken meanwhile and nobody
-    /// counted, that there are some.
-    fn missed(&mut self, fanout: &Fanout, count: u64) -> Bytes {
-        let before = std::mem::replace(&mut self.overtaken, fanout.overtaken());
-        if before == fanout.overtaken() { frame::lagged(count) } else { self.gap(Gap::Expired) }
+    /// Whether the tail was overtaken since this was last asked.
+    fn was_overtaken(&mut self, fanout: &Fanout) -> bool {
+        std::mem::replace(&mut self.overtaken, fanout.overtaken()) != fanout.overtaken()
     }
 
     fn check_lag(&mut self, fanout: &Fanout) -> Lag {
@@ -308,18 +335,11 @@ impl Session {
                 let Some((seq, _)) = fanout.frame_at(self.group, kept_from) else { return Lag::None };
                 self.after = seq.previous();
                 self.index = Some(kept_from);
-                Lag::Skipped(self.missed(fanout, kept_from - index))
+                // Nobody counted what the tail was not told.
+                let overtaken = self.was_overtaken(fanout);
+                let skipped = kept_from - index;
+                Lag::Skipped(if overtaken { self.gap(Gap::Expired) } else { frame::lagged(skipped) })
             }
-        }
-    }
-
-    fn write_replay(&mut self, out: &mut VecDeque<Bytes>) {
-        let mut budget = Budget::default();
-        while budget.left()
-            && let Some(frame) = self.replay.pop_front()
-        {
-            budget.spend(&frame);
-            out.push_back(frame);
         }
     }
 
@@ -336,7 +356,9 @@ impl Session {
             index += 1;
         }
         self.index = Some(index);
+        self.frames += budget.frames as u64;
         if index == fanout.end(self.group) {
+            self.caught_up = true;
             // The rest is hidden from this subscription.
             self.after = self.after.max(fanout.newest());
         }

@@ -7,17 +7,17 @@ use std::time::Instant;
 use fanfare_event::{Event, Profile, SinkName, Stored};
 use fanfare_log::{EventLog, LogError, Tail};
 use fanfare_stream::{
-    CloseReason, Entry, Fanout, Frames, GroupId, LogPage, Moment, Subscription, WindowLimits, frame,
+    CloseReason, Entry, Fanout, Frames, GroupId, Moment, Subscription, WindowLimits, frame,
 };
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
+
+use super::replay::Replay;
 
 /// Events of the tail that are taken together. In a burst each stream then wakes once for several.
 const TAIL_BATCH: usize = 128;
-
-/// Events that a stream reads from the log at a time.
-const LOG_PAGE: usize = 64;
 
 /// The log ended; the process must begin anew.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,8 @@ pub(crate) struct Hub {
     /// How each sink writes.
     profiles: HashMap<SinkName, Profile>,
     shared: Mutex<Shared>,
+    /// What those share who have left the window.
+    replay: Replay,
     /// Set once: all streams end with this.
     ending: watch::Sender<Option<CloseReason>>,
     /// What moments are counted from.
@@ -52,11 +54,24 @@ impl Hub {
         let newest = log.bounds().await?.newest;
         let shared = Shared { fanout: Fanout::new(limits, newest), wakers: Vec::new() };
         let (ending, _) = watch::channel(None);
-        Ok(Self { log, profiles, shared: Mutex::new(shared), ending, origin: Instant::now() })
+        Ok(Self {
+            log,
+            profiles,
+            shared: Mutex::new(shared),
+            replay: Replay::new(),
+            ending,
+            origin: Instant::now(),
+        })
     }
 
     /// Feeds the window from the log's tail, for as long as the log lives.
-    pub(crate) async fn follow(&self) -> LogEnded {
+    pub(crate) async fn follow(self: Arc<Self>) -> LogEnded {
+        // These end with this.
+        let mut beside = JoinSet::new();
+        let hub = Arc::clone(&self);
+        beside.spawn(async move { hub.replay.give_turns().await });
+        let hub = Arc::clone(&self);
+        beside.spawn(async move { hub.replay.age().await });
         let after = self.lock().fanout.newest();
         let mut tail = self.log.tail(after).ready_chunks(TAIL_BATCH);
         let mut stalled = false;
@@ -135,11 +150,8 @@ impl Hub {
         look(&self.lock().fanout)
     }
 
-    /// A page of the log, with frames.
-    pub(super) async fn read(&self, from: fanfare_event::Seq) -> Result<LogPage, LogError> {
-        let page = self.log.read(from, LOG_PAGE).await?;
-        let entries = page.events.iter().map(|stored| self.entry(stored)).collect();
-        Ok(LogPage { entries, next: page.next, oldest: page.oldest })
+    pub(super) fn replay(&self) -> &Replay {
+        &self.replay
     }
 
     fn push(&self, entries: Vec<Entry>) {
@@ -166,7 +178,7 @@ impl Hub {
     }
 
     /// Encodes an event once for each profile that its sinks write.
-    fn entry(&self, stored: &Stored) -> Entry {
+    pub(super) fn entry(&self, stored: &Stored) -> Entry {
         let event: &Event = &stored.event;
         let mut frames = Frames::default();
         for delivery in event.deliveries.iter() {

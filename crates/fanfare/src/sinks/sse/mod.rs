@@ -1,10 +1,12 @@
 //! `GET /sse/{id}`: who may listen, from where, and the head of the stream. The stream itself lives in `stream`, what
-//! all streams share in `hub`.
+//! all streams share in `hub` and, for those that are behind, in `replay`.
 
 mod hub;
 mod narrowing;
+mod replay;
 mod start;
 mod stream;
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

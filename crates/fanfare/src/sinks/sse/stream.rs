@@ -13,6 +13,7 @@ use tracing::info;
 
 use super::Place;
 use super::hub::Hub;
+use super::replay::Found;
 use crate::http::Peer;
 use crate::http::body::{Body, Ended};
 
@@ -28,7 +29,6 @@ pub(super) struct Stream {
     /// Why the server ends it; what is in `out` still goes out.
     closing: Option<CloseReason>,
     opened: Moment,
-    frames: u64,
     peer: Peer,
     /// There until the stream ends.
     place: Option<Place>,
@@ -55,7 +55,6 @@ impl Stream {
             ending: hub.ending(),
             closing: None,
             opened,
-            frames: 0,
             peer,
             place: Some(place),
             hub: Arc::clone(hub),
@@ -73,7 +72,6 @@ impl Stream {
     async fn next(&mut self) -> Result<Frame<Bytes>, Ended> {
         loop {
             if let Some(frame) = self.out.pop_front() {
-                self.frames += 1;
                 return Ok(Frame::data(frame));
             }
             if self.closing.is_some() {
@@ -96,10 +94,20 @@ impl Stream {
         match hub.look(|fanout| session.poll(now, fanout, out)) {
             Step::Write => {}
             Step::Close(reason) => self.close(reason),
-            Step::Read { from } => match self.hub.read(from).await {
-                Ok(page) => self.session.page(self.hub.now(), &page, &self.subscription),
-                Err(_) => self.session.log_failed(self.hub.now()),
-            },
+            Step::Read { from, in_turn, until } => {
+                let found = tokio::select! {
+                    found = hub.replay().page(hub, from, &self.subscription, in_turn) => found,
+                    _ = self.ending.changed() => return,
+                    () = tokio::time::sleep(until.saturating_sub(now)) => return,
+                };
+                let now = self.hub.now();
+                match found {
+                    Ok(Found::Page(page)) => self.session.page(now, &page, &mut self.out),
+                    Ok(Found::Trimmed(oldest)) => self.session.trimmed(oldest),
+                    Ok(Found::Nothing) => self.session.nothing_new(now),
+                    Err(_) => self.session.log_failed(now),
+                }
+            }
             Step::Wait { until } => {
                 let patience = until.saturating_sub(now);
                 tokio::select! {
@@ -132,7 +140,7 @@ impl Drop for Stream {
             peer = %self.peer.address,
             %reason,
             seconds = format_args!("{seconds:.3}"),
-            frames = self.frames,
+            frames = self.session.frames(),
             position = %self.session.position(),
             "stream ended"
         );
