@@ -65,7 +65,7 @@ fn catch_up_skips_nothing() {
 
 #[test]
 fn catch_up_says_how_many_the_log_no_longer_has() {
-    let server = serve_sink("[log.window]\nevents = 10\n");
+    let server = serve_sink("[log]\ntype = \"memory\"\nwindow = { events = 10 }\n");
     let mut slow = sleeper(&server);
     let mut fast = subscribe(&server, &[]);
     for number in 0..EVENTS {

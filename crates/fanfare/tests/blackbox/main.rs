@@ -7,6 +7,7 @@
 mod cli;
 mod cors;
 mod envelope;
+mod envelope_stream;
 mod kit;
 mod lag;
 mod limits;

@@ -11,7 +11,7 @@ use crate::kit::{
     serve_sink, subscribe,
 };
 
-const SMALL_LOG: &str = "[log.window]\nevents = 3\n";
+const SMALL_LOG: &str = "[log]\ntype = \"memory\"\nwindow = { events = 3 }\n";
 
 fn position(client: &Client) -> String {
     client.head().header("last-event-id").unwrap().to_owned()
@@ -168,8 +168,8 @@ fn bytes_that_are_no_text_are_no_id() {
 }
 
 #[test]
-fn a_restart_is_another_life_of_the_log() {
-    let mut server = serve(BASIC);
+fn a_restart_is_another_life_of_a_log_in_memory() {
+    let mut server = serve(&format!("{BASIC}[log]\ntype = \"memory\"\n"));
     publish_ids(&server, ["a", "b"]);
     let before = position(&subscribe(&server, &[]));
     server.restart().unwrap();
