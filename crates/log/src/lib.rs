@@ -1,9 +1,11 @@
 //! The log: the only place that mints `seq`. An event is visible to readers only once the log has it.
 //!
-//! Here live the trait that every log keeps, the contract tests for it (in `tests/`), and the log in memory.
+//! Here live the trait that every log keeps, the contract tests for it (in `tests/`), the log in memory, and the log
+//! in a file.
 //! What a log does not know: sinks, streams, rooms, profiles. It keeps an event's deliveries and never reads them.
 
 mod memory;
+mod sqlite;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,12 +16,16 @@ use fanfare_event::{Epoch, Event, EventId, Seq, SinkName, SourceName, Stored};
 use futures_util::Stream;
 
 pub use memory::{MemoryLog, Retention};
+pub use sqlite::{Condition, Durability, FileRetention, OpenError, SqliteLog, SqliteOptions, WAL_BYTES};
 
 /// An answer that may take its time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Events as they become visible, and what happens to a reader of them.
 pub type TailStream = Pin<Box<dyn Stream<Item = Tail> + Send>>;
+
+/// What a sink keeps with the log: values by name.
+pub type Records = BTreeMap<Box<str>, Box<[u8]>>;
 
 /// A log of events. Object-safe; every implementation passes the same contract tests.
 ///
@@ -54,10 +60,7 @@ pub trait EventLog: Send + Sync + 'static {
     -> Answer<'a, Result<Option<SourcePosition>, LogError>>;
 
     /// What a sink keeps with the log; see [`EventLog::write_records`].
-    fn records<'a>(
-        &'a self,
-        sink: &'a SinkName,
-    ) -> Answer<'a, Result<BTreeMap<Box<str>, Box<[u8]>>, LogError>>;
+    fn records<'a>(&'a self, sink: &'a SinkName) -> Answer<'a, Result<Records, LogError>>;
 
     /// Changes what a sink keeps with the log: small values by name, opaque here, that live as long as the log does.
     /// All changes or none, and durable as an append is.
@@ -165,7 +168,8 @@ pub struct Page {
     pub events: Vec<Stored>,
     /// Ask again from here. Equal to `from` where there is nothing yet.
     pub next: Seq,
-    /// The oldest that the log still holds. Greater than `from`: retention took part of what was asked for.
+    /// The oldest that the log still holds. Greater than `from`: part of what was asked for is gone, by retention or,
+    /// where the store is damaged, lost; it goes on here.
     pub oldest: Seq,
 }
 
@@ -183,9 +187,9 @@ pub struct Bounds {
 pub enum Tail {
     /// The next event.
     Event(Stored),
-    /// Retention overtook this reader: it goes on with the oldest that is held.
+    /// What comes next is gone, by retention or by damage: this reader goes on behind it.
     Trimmed {
-        /// That one.
+        /// The oldest that is held there.
         oldest: Seq,
     },
     /// The log is out of reach. The tail reconnects by itself and goes on behind its last event.

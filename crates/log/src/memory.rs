@@ -2,7 +2,7 @@
 
 mod forgotten;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanfare_event::{Epoch, EventId, Seq, SinkName, SourceName, SourceNumber, Stored};
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use self::forgotten::Forgotten;
 use crate::{
     Answer, AppendError, Appended, Batch, Bounds, DedupeKey, EventLog, LogError, NewEvent, Page,
-    RecordChange, SourcePosition, Tail, TailStream,
+    RecordChange, Records, SourcePosition, Tail, TailStream,
 };
 
 /// How much is kept. The oldest events go first.
@@ -54,7 +54,7 @@ struct State {
     dedupe: HashMap<DedupeKey, Seq>,
     positions: HashMap<SourceName, SourcePosition>,
     numbers: HashMap<SourceName, SourceNumber>,
-    records: HashMap<SinkName, BTreeMap<Box<str>, Box<[u8]>>>,
+    records: HashMap<SinkName, Records>,
 }
 
 #[derive(Debug)]
@@ -134,10 +134,7 @@ impl EventLog for MemoryLog {
         Box::pin(async move { Ok(position) })
     }
 
-    fn records<'a>(
-        &'a self,
-        sink: &'a SinkName,
-    ) -> Answer<'a, Result<BTreeMap<Box<str>, Box<[u8]>>, LogError>> {
+    fn records<'a>(&'a self, sink: &'a SinkName) -> Answer<'a, Result<Records, LogError>> {
         let records = self.shared.lock().records.get(sink).cloned().unwrap_or_default();
         Box::pin(async move { Ok(records) })
     }

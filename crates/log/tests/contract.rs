@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use fanfare_event::{Delivery, Draft, Epoch, Event, EventId, Finish, Seq, SinkName, SourceName, Stored};
 use fanfare_log::{
-    AppendError, Appended, Batch, Bounds, DedupeKey, EventLog, MemoryLog, NewEvent, RecordChange, Retention,
-    SourcePosition, Tail,
+    AppendError, Appended, Batch, Bounds, DedupeKey, Durability, EventLog, FileRetention, MemoryLog,
+    NewEvent, RecordChange, Retention, SourcePosition, SqliteLog, SqliteOptions, Tail,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
 use serde_json::json;
+use tempfile::TempDir;
 
 /// Events that each log under test keeps.
 const KEPT: usize = 8;
@@ -18,14 +20,36 @@ const FIRST: u64 = 1000;
 /// What each log under test is opened with.
 const SOURCES: [&str; 2] = ["first", "second"];
 
-fn memory() -> Arc<dyn EventLog> {
+/// A log, and what must outlive it.
+struct Fixture {
+    log: Arc<dyn EventLog>,
+    _folder: Option<TempDir>,
+}
+
+fn memory() -> Fixture {
     let retention = Retention { events: KEPT, bytes: 1 << 20 };
-    Arc::new(MemoryLog::new(
+    let log = MemoryLog::new(
         Epoch::new("one").unwrap(),
         Seq::new(FIRST).unwrap(),
         retention,
         &SOURCES.map(SourceName::new),
-    ))
+    );
+    Fixture { log: Arc::new(log), _folder: None }
+}
+
+fn sqlite() -> Fixture {
+    let folder = TempDir::new().unwrap();
+    let log = SqliteLog::open(SqliteOptions {
+        path: folder.path().join("events.db"),
+        durability: Durability::Full,
+        retention: FileRetention { max_events: Some(KEPT as u64), ..FileRetention::default() },
+        epoch: Epoch::new("one").unwrap(),
+        first: Seq::new(FIRST).unwrap(),
+        sources: SOURCES.map(SourceName::new).to_vec(),
+        clock: Arc::new(Timestamp::now),
+        report: Arc::new(|condition| panic!("{condition}")),
+    });
+    Fixture { log: Arc::new(log.unwrap()), _folder: Some(folder) }
 }
 
 macro_rules! every_log {
@@ -36,7 +60,8 @@ macro_rules! every_log {
                 ($case:ident) => {
                     #[tokio::test]
                     async fn $case() {
-                        cases::$case($make).await;
+                        let fixture = $make;
+                        cases::$case(Arc::clone(&fixture.log)).await;
                     }
                 };
             }
@@ -46,6 +71,7 @@ macro_rules! every_log {
             contract!(a_position_moves_with_its_batch_or_not_at_all);
             contract!(retention_takes_the_oldest_with_its_names);
             contract!(an_id_finds_the_first_event_that_still_bears_it);
+            contract!(where_lately_forgotten_events_lay_is_known);
             contract!(pages_join_without_a_gap);
             contract!(a_tail_tells_everything_once_in_order);
             contract!(a_tail_that_was_overtaken_says_so);
@@ -57,6 +83,7 @@ macro_rules! every_log {
 
 every_log! {
     in_memory: memory();
+    in_a_file: sqlite();
 }
 
 fn event(id: &str) -> Arc<Event> {
@@ -183,6 +210,18 @@ mod cases {
         assert_eq!(log.find(&EventId::new("nobody").unwrap()).await, Ok(None));
     }
 
+    pub(super) async fn where_lately_forgotten_events_lay_is_known(log: Arc<dyn EventLog>) {
+        let id = EventId::new("0").unwrap();
+        let first = put(&*log, named("0")).await;
+        for n in 1..=KEPT {
+            put(&*log, named(&n.to_string())).await;
+        }
+        assert_eq!(log.find(&id).await, Ok(Some(first)));
+        assert!(first < log.bounds().await.unwrap().oldest);
+        let again = put(&*log, named("0")).await;
+        assert_eq!(log.find(&id).await, Ok(Some(again)), "what is held goes first");
+    }
+
     pub(super) async fn pages_join_without_a_gap(log: Arc<dyn EventLog>) {
         for n in 0..KEPT {
             put(&*log, named(&n.to_string())).await;
@@ -277,20 +316,6 @@ mod cases {
         let Some(Tail::Event(next)) = tail.next().await else { panic!("no event") };
         assert_eq!((next.seq, next.event.id.as_str()), (oldest, "1"));
     }
-}
-
-#[tokio::test]
-async fn memory_knows_where_lately_forgotten_events_lay() {
-    let log = memory();
-    let id = EventId::new("0").unwrap();
-    let first = put(&*log, named("0")).await;
-    for n in 1..=KEPT {
-        put(&*log, named(&n.to_string())).await;
-    }
-    assert_eq!(log.find(&id).await, Ok(Some(first)));
-    assert!(first < log.bounds().await.unwrap().oldest);
-    let again = put(&*log, named("0")).await;
-    assert_eq!(log.find(&id).await, Ok(Some(again)), "what is held goes first");
 }
 
 #[tokio::test]
