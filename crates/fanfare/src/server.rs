@@ -36,6 +36,15 @@ pub(crate) struct Server {
     mocks: Vec<crate::sources::mock::MockSource>,
 }
 
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Open(#[from] fanfare_log::OpenError),
+    #[error(transparent)]
+    Log(#[from] fanfare_log::LogError),
+}
+
 /// What requests are answered with.
 struct Service {
     topology: Topology,
@@ -51,9 +60,9 @@ impl Server {
         config: &Config,
         #[cfg_attr(not(feature = "source_mock"), expect(unused_mut, reason = "mocks are taken out of it"))]
         mut topology: Topology,
-    ) -> Result<Self, fanfare_log::LogError> {
+    ) -> Result<Self, StartError> {
         #[cfg(any(feature = "sink_sse", feature = "source_mock", feature = "source_webhook"))]
-        let log = crate::log::open(config);
+        let log = crate::log::open(config)?;
         #[cfg(feature = "sink_sse")]
         let hub = {
             let limits = fanfare_stream::WindowLimits {

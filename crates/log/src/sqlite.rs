@@ -82,7 +82,7 @@ pub struct SqliteOptions {
     /// What the time is.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Is told of each change that the operator should hear of. Called from the log's threads; must not wait for them.
-    pub report: Arc<dyn Fn(Condition) + Send + Sync>,
+    pub report: Arc<dyn Fn(&Condition) + Send + Sync>,
 }
 
 /// A log in a file. Closes it in order when dropped, which waits for the disk.
@@ -113,7 +113,7 @@ impl SqliteLog {
         merge.added(standing.last.unwrap_or(0));
         let shared = Arc::new(Shared::new(newest, pending, seal, report));
         if let Some(reason) = &trouble {
-            (shared.report)(Condition::Unavailable { reason: reason.clone() });
+            (shared.report)(&Condition::Unavailable { reason: reason.clone() });
         }
         let threads = |error: std::io::Error| OpenError::Unusable {
             path: path.clone(),

@@ -11,7 +11,7 @@ use super::{complain, environment, print, show};
 use crate::cli::ServeArguments;
 use crate::exit::Exit;
 use crate::http::{Listener, raise_descriptor_limit};
-use crate::server::Server;
+use crate::server::{Server, StartError};
 use crate::topology::Topology;
 use crate::viewer;
 
@@ -58,7 +58,11 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
         }
         let server = match Server::new(listener, config, topology).await {
             Ok(server) => server,
-            Err(error) => {
+            Err(StartError::Open(error)) => {
+                complain(&format!("cannot open the log: {error}"), &error.advice());
+                return Exit::Failed;
+            }
+            Err(StartError::Log(error)) => {
                 error!(%error, "cannot start");
                 return Exit::Failed;
             }

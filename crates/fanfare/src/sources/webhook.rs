@@ -13,7 +13,7 @@ use http::{Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use serde_json::json;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::publish::{Published, Publisher};
 use crate::http::body::{self, Body, ReadError};
@@ -166,7 +166,8 @@ fn not_appended(error: &AppendError) -> Problem {
     match error {
         AppendError::Rejected(_) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
         AppendError::Unavailable(_) | AppendError::Unknown(_) => {
-            warn!(%detail, "an event could not be appended");
+            // The log says it once, for all of them.
+            debug!(%detail, "an event could not be appended");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(header::RETRY_AFTER, RETRY_AFTER)
         }
     }

@@ -7,8 +7,8 @@ use fanfare_testkit::sse::{Client, Message, Silent};
 use serde_json::json;
 
 use crate::kit::{
-    self, BASIC, BROWSER, LONG, STREAM, cdevent, next, next_ids, next_notice, publish, publish_ids, serve,
-    serve_sink, subscribe,
+    self, BASIC, BROWSER, LONG, STREAM, body, cdevent, next, next_ids, next_notice, post, publish,
+    publish_ids, serve, serve_sink, subscribe,
 };
 
 const SMALL_LOG: &str = "[log]\ntype = \"memory\"\nwindow = { events = 3 }\n";
@@ -165,6 +165,21 @@ fn bytes_that_are_no_text_are_no_id() {
             Client::open(server.addr(), &format!("{STREAM}?last_event_id={query}"), &[]).unwrap();
         next_notice(&mut client, "gap");
     }
+}
+
+#[test]
+fn a_restart_loses_nothing() {
+    let mut server = serve(BASIC);
+    let start = position(&subscribe(&server, &[]));
+    publish_ids(&server, ["a", "b"]);
+    server.restart().unwrap();
+    publish_ids(&server, ["c"]);
+    for (id, expected) in [(start.as_str(), &["a", "b", "c"][..]), ("a", &["b", "c"]), ("b", &["c"])] {
+        let mut client = subscribe(&server, &[("Last-Event-ID", id)]);
+        assert_eq!(next_ids(&mut client, expected.len()), expected, "{id}");
+    }
+    let again = post(&server, &cdevent("a"));
+    assert_eq!((again.status(), &body(&again)["duplicate"]), (200, &true.into()), "{}", again.text());
 }
 
 #[test]

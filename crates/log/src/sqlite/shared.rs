@@ -12,7 +12,7 @@ use super::row::Seal;
 use super::trouble::Condition;
 
 /// Where changes of condition are told.
-pub(super) type Report = Arc<dyn Fn(Condition) + Send + Sync>;
+pub(super) type Report = Arc<dyn Fn(&Condition) + Send + Sync>;
 
 pub(super) struct Shared {
     pub(super) newest: Newest,
@@ -38,7 +38,7 @@ impl Shared {
             reported.len() < MAX_REPORTED && reported.insert(to)
         };
         if is_new {
-            (self.report)(Condition::Damaged { from, to });
+            (self.report)(&Condition::Damaged { from, to });
         }
     }
 }

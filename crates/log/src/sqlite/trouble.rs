@@ -33,7 +33,7 @@ pub enum Condition {
     },
 }
 
-/// Why a log was not opened. The messages say what to do.
+/// Why a log was not opened. [`OpenError::advice`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder is not there and cannot be made.
@@ -45,22 +45,19 @@ pub enum OpenError {
         error: std::io::Error,
     },
     /// There is a folder where the file should be.
-    #[error("{} is a folder; `log.path` names a file in it", path.display())]
+    #[error("{} is a folder", path.display())]
     IsFolder {
         /// It.
         path: PathBuf,
     },
     /// Another process has it.
-    #[error(
-        "{} is in use by another Fanfare; stop that one, or set another `log.path` for this one",
-        path.display()
-    )]
+    #[error("{} is in use by another Fanfare", path.display())]
     InUse {
         /// The log's file.
         path: PathBuf,
     },
     /// The disk or its permissions do not allow it.
-    #[error("{} cannot be used: {reason}; the file and its folder must be readable and writable", path.display())]
+    #[error("{} cannot be used: {reason}", path.display())]
     Unusable {
         /// The log's file, or one beside it.
         path: PathBuf,
@@ -68,7 +65,7 @@ pub enum OpenError {
         reason: String,
     },
     /// The file is something else.
-    #[error("{} is not a log of Fanfare ({what}); set another `log.path`, or move the file away", path.display())]
+    #[error("{} is not a log of Fanfare: {what}", path.display())]
     Foreign {
         /// It.
         path: PathBuf,
@@ -76,10 +73,7 @@ pub enum OpenError {
         what: &'static str,
     },
     /// A later version wrote it.
-    #[error(
-        "{} was written by a newer Fanfare (format {found}, this one reads {known}); run that version, or set another `log.path`",
-        path.display()
-    )]
+    #[error("{} was written by a newer Fanfare: its format is {found}, this one knows {known}", path.display())]
     Newer {
         /// The log's file.
         path: PathBuf,
@@ -89,16 +83,37 @@ pub enum OpenError {
         known: i64,
     },
     /// What every part of it hangs on is broken.
-    #[error(
-        "{path} is damaged and cannot be used ({reason}); move {path}, {path}-wal and {path}-shm away and put a copy in their place, or start without them with an empty log",
-        path = path.display()
-    )]
+    #[error("{} is damaged and cannot be used: {reason}", path.display())]
     Damaged {
         /// The log's file.
         path: PathBuf,
         /// What was found.
         reason: String,
     },
+}
+
+impl OpenError {
+    /// What the operator can do.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Folder { .. } | Self::Unusable { .. } => {
+                "the file, those beside it and their folder must be readable and writable, with room on the disk; \
+                 `log.path` names another place"
+                    .to_owned()
+            }
+            Self::IsFolder { path } => {
+                format!("`log.path` names a file: {}, say", path.join("events.db").display())
+            }
+            Self::InUse { .. } => "stop that one, or set another `log.path` for this one".to_owned(),
+            Self::Foreign { .. } => "set another `log.path`, or move the file away".to_owned(),
+            Self::Newer { .. } => "start that version, or set another `log.path`".to_owned(),
+            Self::Damaged { path, .. } => format!(
+                "move {path}, {path}-wal and {path}-shm away together and put a copy in their place; without one, \
+                 start with an empty log",
+                path = path.display()
+            ),
+        }
+    }
 }
 
 /// What went wrong, in words that name the file.

@@ -230,14 +230,14 @@ impl Writer {
         let is_news = self.trouble.as_ref().is_none_or(|(known, _)| *known != reason);
         self.trouble = Some((reason.clone(), Instant::now()));
         if is_news {
-            (self.shared.report)(Condition::Unavailable { reason: reason.clone() });
+            (self.shared.report)(&Condition::Unavailable { reason: reason.clone() });
         }
         if is_unknown { AppendError::Unknown(reason) } else { AppendError::Unavailable(reason) }
     }
 
     fn recovered(&mut self) {
         if self.trouble.take().is_some() {
-            (self.shared.report)(Condition::Recovered);
+            (self.shared.report)(&Condition::Recovered);
         }
     }
 
@@ -335,7 +335,7 @@ impl Writer {
                 self.connection = None;
                 self.upkeep.stuck = true;
                 let reason = describe(&error, &self.path);
-                (self.shared.report)(Condition::Unpruned { reason });
+                (self.shared.report)(&Condition::Unpruned { reason });
             }
             Err(failure) => {
                 self.failed(failure);
