@@ -29,6 +29,9 @@ const READ_EVENTS: usize = 2 * PAGE_EVENTS;
 /// needed only where clients are at different places. Nobody gets a turn while there are so many.
 const READS: usize = 2;
 
+/// How long a turn waits for the log at most. Those whose pages are here already go on while the log hangs, if slowly.
+const READ_PATIENCE: Duration = Duration::from_millis(100);
+
 /// Events that are encoded without letting others run, so that a live event does not wait for a whole page.
 const ENCODE_EVENTS: usize = 16;
 
@@ -88,11 +91,16 @@ impl Replay {
     pub(super) async fn give_turns(&self) {
         loop {
             self.turns.asked().await;
-            while self.lock().reads.len() >= READS {
-                self.read.notified().await;
-            }
+            // Where it takes longer the turn is given all the same.
+            let _ = tokio::time::timeout(READ_PATIENCE, self.log_has_time()).await;
             self.turns.give();
             tokio::task::yield_now().await;
+        }
+    }
+
+    async fn log_has_time(&self) {
+        while self.lock().reads.len() >= READS {
+            self.read.notified().await;
         }
     }
 

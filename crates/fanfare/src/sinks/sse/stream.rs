@@ -95,8 +95,10 @@ impl Stream {
             Step::Write => {}
             Step::Close(reason) => self.close(reason),
             Step::Read { from, in_turn, until } => {
+                // On the heap, because most streams are hardly ever behind.
+                let page = Box::pin(hub.replay().page(hub, from, &self.subscription, in_turn));
                 let found = tokio::select! {
-                    found = hub.replay().page(hub, from, &self.subscription, in_turn) => found,
+                    found = page => found,
                     _ = self.ending.changed() => return,
                     () = tokio::time::sleep(until.saturating_sub(now)) => return,
                 };
