@@ -1,7 +1,7 @@
 //! Tells the binary which features it was built with, for `--version`.
 
 fn main() {
-    let features: Vec<_> = ["sink_sse", "source_mock", "source_webhook", "transform_vrl"]
+    let features: Vec<_> = ["sink_http_pull", "sink_sse", "source_mock", "source_webhook", "transform_vrl"]
         .into_iter()
         .filter(|feature| std::env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase())).is_some())
         .collect();

@@ -1,7 +1,12 @@
 //! The binary: command line, logging, exit codes. What the commands do lives in `commands`.
 
 #![cfg_attr(
-    not(all(feature = "sink_sse", feature = "source_mock", feature = "source_webhook")),
+    not(all(
+        feature = "sink_http_pull",
+        feature = "sink_sse",
+        feature = "source_mock",
+        feature = "source_webhook"
+    )),
     allow(
         dead_code,
         unused_imports,

@@ -78,7 +78,12 @@ impl fmt::Display for Problem {
 
 /// A JSON response that nobody caches.
 pub(crate) fn json(status: StatusCode, value: &Value) -> Response<Body> {
-    let mut response = Response::new(full(Bytes::from(format!("{value}\n"))));
+    json_of(status, full(Bytes::from(format!("{value}\n"))))
+}
+
+/// The same of a body that is JSON already.
+pub(crate) fn json_of(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

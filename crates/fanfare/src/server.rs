@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_config::Config;
+use fanfare_log::EventLog;
 #[cfg(feature = "sink_sse")]
 use fanfare_stream::CloseReason;
 use http::{Request, Response};
@@ -48,6 +49,7 @@ pub(crate) enum StartError {
 /// What requests are answered with.
 struct Service {
     topology: Topology,
+    log: Arc<dyn EventLog>,
     #[cfg(any(feature = "source_mock", feature = "source_webhook"))]
     publisher: Publisher,
     #[cfg(feature = "sink_sse")]
@@ -61,7 +63,6 @@ impl Server {
         #[cfg_attr(not(feature = "source_mock"), expect(unused_mut, reason = "mocks are taken out of it"))]
         mut topology: Topology,
     ) -> Result<Self, StartError> {
-        #[cfg(any(feature = "sink_sse", feature = "source_mock", feature = "source_webhook"))]
         let log = crate::log::open(config)?;
         #[cfg(feature = "sink_sse")]
         let hub = {
@@ -75,8 +76,9 @@ impl Server {
         let mocks = std::mem::take(&mut topology.mocks);
         let service = Service {
             #[cfg(any(feature = "source_mock", feature = "source_webhook"))]
-            publisher: Publisher::new(log, &topology.sinks),
+            publisher: Publisher::new(Arc::clone(&log), &topology.sinks),
             topology,
+            log,
             #[cfg(feature = "sink_sse")]
             hub,
         };
@@ -166,6 +168,8 @@ async fn answer(service: Arc<Service>, peer: Peer, request: Request<Incoming>) -
         Some(Endpoint::Webhook(webhook)) => webhook.handle(&service.publisher, &peer, request).await,
         #[cfg(feature = "sink_sse")]
         Some(Endpoint::Stream(stream)) => stream.handle(&service.hub, &peer, &request).await,
+        #[cfg(feature = "sink_http_pull")]
+        Some(Endpoint::Pull(pull)) => pull.handle(&service.log, &peer, &request).await,
         Some(Endpoint::Page(page)) => page.answer(request.method()),
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Topology {
     pub(crate) sinks: BTreeSet<SinkName>,
     #[cfg(feature = "sink_sse")]
     pub(crate) profiles: HashMap<SinkName, Profile>,
+    #[cfg(feature = "sink_http_pull")]
+    batch_ids: std::sync::Arc<crate::sinks::http_pull::BatchIds>,
     /// Sources that make events themselves.
     #[cfg(feature = "source_mock")]
     pub(crate) mocks: Vec<crate::sources::mock::MockSource>,
@@ -29,9 +31,11 @@ pub(crate) struct Topology {
 #[derive(Debug)]
 pub(crate) enum Endpoint {
     #[cfg(feature = "source_webhook")]
-    Webhook(crate::sources::webhook::WebhookEndpoint),
+    Webhook(Box<crate::sources::webhook::WebhookEndpoint>),
     #[cfg(feature = "sink_sse")]
-    Stream(crate::sinks::sse::StreamEndpoint),
+    Stream(Box<crate::sinks::sse::StreamEndpoint>),
+    #[cfg(feature = "sink_http_pull")]
+    Pull(Box<crate::sinks::http_pull::PullEndpoint>),
     Page(&'static Page),
 }
 
@@ -43,6 +47,8 @@ impl Endpoint {
             Self::Webhook(_) => None,
             #[cfg(feature = "sink_sse")]
             Self::Stream(stream) => stream.cors(),
+            #[cfg(feature = "sink_http_pull")]
+            Self::Pull(pull) => pull.cors(),
             Self::Page(_) => None,
         }
     }
@@ -66,9 +72,11 @@ impl Topology {
             }
         }
         for sink in &config.sinks {
-            let SinkKind::Sse(sse) = &sink.kind else { continue };
             topology.sinks.insert(sink.name.clone());
-            topology.add_stream(&sink.name, sse, diagnostics);
+            match &sink.kind {
+                SinkKind::Sse(sse) => topology.add_stream(&sink.name, sse, diagnostics),
+                SinkKind::HttpPull(pull) => topology.add_pull(&sink.name, pull, diagnostics),
+            }
         }
         topology
     }
@@ -106,7 +114,7 @@ impl Topology {
         let chain = chain(config, source);
         let rules = crate::rules::build(&webhook.headers, diagnostics);
         let endpoint = WebhookEndpoint::new(&source.name, webhook, &config.http, root_url, chain, rules);
-        self.endpoints.insert(webhook.path.clone(), Endpoint::Webhook(endpoint));
+        self.endpoints.insert(webhook.path.clone(), Endpoint::Webhook(Box::new(endpoint)));
     }
 
     #[cfg(not(feature = "source_webhook"))]
@@ -155,13 +163,35 @@ impl Topology {
 
         let rules = crate::rules::build(&sse.headers, diagnostics);
         self.profiles.insert(name.clone(), sse.profile);
-        self.endpoints.insert(sse.path.clone(), Endpoint::Stream(StreamEndpoint::new(name, sse, rules)));
+        self.endpoints
+            .insert(sse.path.clone(), Endpoint::Stream(Box::new(StreamEndpoint::new(name, sse, rules))));
     }
 
     #[cfg(not(feature = "sink_sse"))]
     #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
     fn add_stream(&mut self, _: &SinkName, sse: &fanfare_config::SseSink, diagnostics: &mut Diagnostics) {
         left_out(diagnostics, sse.type_span, "an `sse` sink", "sink_sse");
+    }
+
+    #[cfg(feature = "sink_http_pull")]
+    fn add_pull(
+        &mut self,
+        name: &SinkName,
+        pull: &fanfare_config::HttpPullSink,
+        diagnostics: &mut Diagnostics,
+    ) {
+        let rules = || crate::rules::build(&pull.headers, diagnostics);
+        let endpoints = crate::sinks::http_pull::endpoints(name, pull, &self.batch_ids, rules);
+        let paths = [&pull.extract_path, &pull.mark_processed_path];
+        for (path, endpoint) in paths.into_iter().zip(endpoints) {
+            self.endpoints.insert(path.clone(), Endpoint::Pull(Box::new(endpoint)));
+        }
+    }
+
+    #[cfg(not(feature = "sink_http_pull"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    fn add_pull(&mut self, _: &SinkName, pull: &fanfare_config::HttpPullSink, diagnostics: &mut Diagnostics) {
+        left_out(diagnostics, pull.type_span, "an `http_pull` sink", "sink_http_pull");
     }
 }
 

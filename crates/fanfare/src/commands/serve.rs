@@ -126,7 +126,10 @@ fn welcome(config: &Config, address: &str, is_builtin: bool) -> String {
     for sink in &config.sinks {
         match &sink.kind {
             SinkKind::Sse(sse) => line("stream", &sse.path),
-            SinkKind::HttpPull(pull) => line("extract", &pull.extract_path),
+            SinkKind::HttpPull(pull) => {
+                line("extract", &pull.extract_path);
+                line("confirm", &pull.mark_processed_path);
+            }
         }
     }
     if is_builtin {

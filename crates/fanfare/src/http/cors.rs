@@ -13,6 +13,7 @@ const PREFLIGHT_MAX_AGE: &str = "7200";
 pub(crate) struct Cors {
     any: bool,
     origins: Vec<String>,
+    methods: &'static str,
     /// Headers that a page may send beside those that it always may.
     allowed_headers: HeaderValue,
 }
@@ -27,10 +28,16 @@ impl Cors {
         Self {
             any: origins.iter().any(|origin| origin == "*"),
             origins: origins.to_vec(),
+            methods: "GET, HEAD",
             // Header rules name tokens only, which are valid in a value.
             allowed_headers: HeaderValue::from_str(&names.join(", "))
                 .unwrap_or(HeaderValue::from_static("authorization, last-event-id")),
         }
+    }
+
+    /// Allows these methods instead of `GET` and `HEAD`.
+    pub(crate) fn methods(self, methods: &'static str) -> Self {
+        Self { methods, ..self }
     }
 
     /// Whether this is the question that a browser asks before the request proper.
@@ -47,7 +54,7 @@ impl Cors {
             let mut response = Response::new(empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             let headers = response.headers_mut();
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(self.methods));
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, self.allowed_headers.clone());
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_MAX_AGE));
             response

@@ -12,6 +12,8 @@ mod kit;
 mod lag;
 mod limits;
 mod narrowing;
+#[cfg(feature = "sink_http_pull")]
+mod pull;
 mod resume;
 mod rules;
 #[cfg(feature = "transform_vrl")]
