@@ -16,8 +16,6 @@ pub use body::{Body, Chunk};
 pub use connection::Connection;
 pub use head::Head;
 
-use crate::deadline::Deadline;
-
 /// How long [`get`], [`post`] and [`request`] wait for a whole response.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -85,16 +83,8 @@ pub fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> io::Result<Response> {
-    let deadline = Deadline::after(TIMEOUT);
-    let mut connection = Connection::open(addr)?;
-    connection.send_request(method, target, headers, body)?;
-    loop {
-        let head = connection.read_head(deadline.left("response")?)?;
-        if !(100..200).contains(&head.status) {
-            let (body, end) = connection.into_body(&head, method)?.read_to_end(deadline.left("body")?)?;
-            return Ok(Response { head, body, end });
-        }
-    }
+    let connection = Connection::open(addr)?;
+    connection.exchange(method, target, headers, body, TIMEOUT).map(|(response, _)| response)
 }
 
 fn invalid(problem: &str) -> io::Error {

@@ -30,6 +30,7 @@ pub struct Builder {
     files: Vec<(String, String)>,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    under: Vec<OsString>,
 }
 
 /// A running server. It is killed when dropped.
@@ -77,6 +78,14 @@ impl Builder {
         self
     }
 
+    /// Starts the binary as an argument of this command. The command must become the binary, as `env`, `nice` and
+    /// `strace -D` do, or what is sent to the server's process does not reach it.
+    #[must_use]
+    pub fn under(mut self, command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.under = command.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Starts the server and waits until it listens. Where it ends before that, the error shows what it wrote.
     pub fn start(self) -> io::Result<Server> {
         let dir = TempDir::with_prefix("fanfare-test-")?;
@@ -91,8 +100,10 @@ impl Builder {
     }
 
     fn spawn(&self, dir: &Path, port: u16) -> io::Result<Running> {
-        let mut command = Command::new(&self.binary);
-        command.arg("serve").current_dir(dir);
+        let mut words = self.under.iter().map(OsString::as_os_str).chain([self.binary.as_os_str()]);
+        let program = words.next().unwrap_or_default();
+        let mut command = Command::new(program);
+        command.args(words).arg("serve").current_dir(dir);
         if self.config.is_some() {
             command.arg("--config").arg(dir.join(CONFIG));
         }
@@ -106,7 +117,7 @@ impl Builder {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
 
         let mut child = command.spawn().map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot start {}: {error}", self.binary.display()))
+            io::Error::new(error.kind(), format!("cannot start {}: {error}", program.display()))
         })?;
         let stdout = child.stdout.take().map(Lines::collect).unwrap_or_default();
         let stderr = child.stderr.take().map(Lines::collect).unwrap_or_default();
@@ -130,7 +141,14 @@ impl Server {
     /// Prepares `{binary} serve` with the built-in default configuration; `RUST_LOG` and `FANFARE__…` of the test's own
     /// environment do not reach it.
     pub fn builder(binary: impl Into<PathBuf>) -> Builder {
-        Builder { binary: binary.into(), config: None, files: Vec::new(), args: Vec::new(), env: Vec::new() }
+        Builder {
+            binary: binary.into(),
+            config: None,
+            files: Vec::new(),
+            args: Vec::new(),
+            env: Vec::new(),
+            under: Vec::new(),
+        }
     }
 
     /// Where it listens.

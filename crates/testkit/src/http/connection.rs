@@ -9,7 +9,7 @@ use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::framing::Framing;
-use super::{Body, Head, invalid};
+use super::{Body, Chunk, Head, Response, invalid};
 use crate::deadline::Deadline;
 
 /// How long to wait for the connection itself, and for the peer to take what is sent. Unit: seconds, because the
@@ -73,6 +73,34 @@ impl Connection {
         }
         head.push_str("\r\n");
         self.send(&[head.as_bytes(), body].concat())
+    }
+
+    /// Sends a request, see [`super::request`], and reads the whole response, of which an interim one (1xx) is no
+    /// part; gives the connection back for the next request.
+    pub fn exchange(
+        mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        timeout: Duration,
+    ) -> io::Result<(Response, Self)> {
+        let deadline = Deadline::after(timeout);
+        self.send_request(method, target, headers, body)?;
+        loop {
+            let head = self.read_head(deadline.left("response")?)?;
+            if (100..200).contains(&head.status) {
+                continue;
+            }
+            let mut coming = self.into_body(&head, method)?;
+            let mut body = Vec::new();
+            loop {
+                match coming.next(deadline.left("body")?)? {
+                    Chunk::Data(data) => body.extend(data),
+                    Chunk::End(end) => return Ok((Response { head, body, end }, coming.into_connection())),
+                }
+            }
+        }
     }
 
     /// Says that nothing more will be sent.
