@@ -1,22 +1,15 @@
-//! The benchmark: opens the clients, publishes at a steady rate, waits for the last delivery, and accounts for
-//! every one. One thread does all of it.
+//! The fan-out benchmark: opens the clients, publishes at a steady rate, waits for the last delivery, and accounts for
+//! every one.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use crate::poller::{Interest, Poller};
+use crate::load::Load;
 use crate::process::{self, Split};
-use crate::publisher::{Publisher, Series};
+use crate::publisher::Series;
 use crate::report::{self, Costs, Figures};
-use crate::subscriber::{Subscriber, Tally};
 use crate::target::{Started, Target};
-
-const PUBLISHER: usize = usize::MAX;
-
-/// Without any progress for so long, what has not been delivered is lost.
-const GIVE_UP: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -51,8 +44,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> io::Result<ExitCode> {
     process::allow_sockets(args.clients as usize)?;
     let split = if args.no_pin { None } else { Split::of_this_machine()? };
-    let beside = || Ok(Target::Fanfare(std::env::current_exe()?.with_file_name("fanfare")));
-    let server = args.server.clone().map_or_else(beside, Ok::<_, io::Error>)?;
+    let server = args.server.clone().map_or_else(Target::beside, Ok)?;
 
     let figures = measure(&server, args, split.as_ref())?;
     let other = args.vs.as_ref().map(|vs| measure(vs, args, split.as_ref())).transpose()?;
@@ -74,22 +66,23 @@ fn measure(target: &Target, args: &Args, split: Option<&Split>) -> io::Result<Fi
     let memory = || process.map(process::Process::private_bytes).transpose();
 
     // What a server sets up once, with its first clients and events, is not what a client costs.
-    let mut warm_up = Load::open(*addr, 20).map_err(named)?;
-    warm_up.publish(50, 20, args.bytes).map_err(named)?;
+    let mut warm_up = Load::open(*addr, 20, Series::fresh(), 0).map_err(named)?;
+    warm_up.publish(50, args.bytes, |published| published < 20).map_err(named)?;
     drop(warm_up);
 
     let (cpu_before, memory_before) = (cpu()?, memory()?);
-    let mut load = Load::open(*addr, args.clients).map_err(named)?;
+    let mut load = Load::open(*addr, args.clients, Series::fresh(), 0).map_err(named)?;
     let (cpu_open, memory_open) = (cpu()?, memory()?);
-    let rate = load.publish(args.rate, args.rate * args.seconds, args.bytes).map_err(named)?;
+    let events = args.rate * args.seconds;
+    let rate = load.publish(args.rate, args.bytes, |published| published < events).map_err(named)?;
     let cpu_after = cpu()?;
 
-    let mut tally = load.tally;
+    let mut tally = load.into_tally();
     let (clients, deliveries) = (f64::from(args.clients), tally.delivered.max(1));
     let costs = match (cpu_before.zip(cpu_open).zip(cpu_after), memory_before.zip(memory_open)) {
         (Some(((before, open), after)), Some((memory_before, memory_open))) => Some(Costs {
-            delivery: microseconds(after.saturating_sub(open)) / as_f64(deliveries),
-            memory: as_f64(memory_open.saturating_sub(memory_before)) / clients,
+            delivery: microseconds(after.saturating_sub(open)) / report::as_f64(deliveries),
+            memory: report::as_f64(memory_open.saturating_sub(memory_before)) / clients,
             opening: microseconds(open.saturating_sub(before)) / clients,
         }),
         _ => None,
@@ -107,95 +100,6 @@ fn measure(target: &Target, args: &Args, split: Option<&Split>) -> io::Result<Fi
     })
 }
 
-/// Clients with open streams, and a connection to publish on.
-struct Load {
-    poller: Poller,
-    publisher: Publisher,
-    subscribers: Vec<Subscriber>,
-    tally: Tally,
-    ready: Vec<usize>,
-    buffer: Box<[u8]>,
-}
-
-impl Load {
-    /// Opens the streams, and waits until all are open.
-    fn open(addr: SocketAddr, clients: u32) -> io::Result<Self> {
-        let run = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let mut load = Self {
-            poller: Poller::new()?,
-            publisher: Publisher::connect(addr)?,
-            subscribers: Vec::new(),
-            tally: Tally::new(Series::new(run)),
-            ready: Vec::new(),
-            buffer: vec![0; 64 * 1024].into(),
-        };
-        load.poller.add(&load.publisher.stream, PUBLISHER, Interest::Read)?;
-        for token in 0..clients as usize {
-            let subscriber = Subscriber::connect(addr)?;
-            load.poller.add(&subscriber.stream, token, Interest::Read)?;
-            load.subscribers.push(subscriber);
-        }
-        while !load.subscribers.iter().all(Subscriber::is_open) {
-            if !load.turn(GIVE_UP)? {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "not all streams could be opened"));
-            }
-        }
-        Ok(load)
-    }
-
-    /// Publishes so many events at this rate, waits for their delivery, and gives the rate that came of it.
-    fn publish(&mut self, rate: u32, events: u32, bytes: usize) -> io::Result<f64> {
-        let interval = Duration::from_secs(1) / rate;
-        let start = Instant::now();
-        let mut published = 0;
-        let mut last_progress = start;
-        loop {
-            let now = Instant::now();
-            let due = start + interval * published;
-            let is_open = published < events && self.publisher.is_ready();
-            if is_open && due <= now {
-                self.tally.published.push(now);
-                self.publisher.publish(&self.tally.series, published, bytes)?;
-                published += 1;
-                continue;
-            }
-            if published == events && self.subscribers.iter().all(|subscriber| subscriber.is_done(events)) {
-                break;
-            }
-            let wait = if is_open { due - now } else { GIVE_UP };
-            if self.turn(wait)? {
-                last_progress = now;
-            } else if last_progress.elapsed() >= GIVE_UP {
-                break;
-            }
-        }
-        for subscriber in &self.subscribers {
-            subscriber.finish(events, &mut self.tally);
-        }
-        let taken = self.tally.published.last().map_or(Duration::ZERO, |last| *last - start) + interval;
-        Ok(f64::from(published) / taken.as_secs_f64())
-    }
-
-    /// Waits for something to read, and reads it; `false` where nothing came.
-    fn turn(&mut self, wait: Duration) -> io::Result<bool> {
-        self.poller.wait(Some(wait), &mut self.ready)?;
-        let came = !self.ready.is_empty();
-        for token in self.ready.drain(..) {
-            if token == PUBLISHER {
-                self.publisher.read()?;
-            } else if let Some(subscriber) = self.subscribers.get_mut(token) {
-                subscriber.read(&mut self.buffer, &mut self.tally)?;
-            }
-        }
-        Ok(came)
-    }
-}
-
 fn microseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures of a report need no 53 bits")]
-fn as_f64(number: u64) -> f64 {
-    number as f64
 }

@@ -1,13 +1,20 @@
-//! `fanfare-bench`: the command line. The floor server is in [`floor`], the benchmark in [`fanout`].
+//! `fanfare-bench`: the command line. The benchmarks are in [`fanout`], [`publish`] and [`replay`], the floor server
+//! in [`floor`].
 //!
 //! Linux only, loopback only: what it measures is what a server's process costs, not a network.
 
+mod disk;
 mod fanout;
 mod floor;
+mod load;
 mod poller;
 mod process;
+mod publish;
 mod publisher;
+mod replay;
+mod replayer;
 mod report;
+mod senders;
 mod subscriber;
 mod target;
 mod wire;
@@ -17,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Measures what it costs to fan events out to many clients.
+/// Measures what events cost: to take them, to fan them out, and to send them again.
 #[derive(Debug, Parser)]
 #[command(name = "fanfare-bench", version)]
 struct Cli {
@@ -27,8 +34,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the benchmark and prints a table; fails where a client missed an event.
+    /// Many clients on one stream: prints a table; fails where a client missed an event.
     Fanout(fanout::Args),
+    /// Acknowledged publications a second, beside the disk's own rate; fails where one is not there afterwards.
+    Publish(publish::Args),
+    /// Many clients that come back at once while publishing goes on; fails where one of them missed an event.
+    Replay(replay::Args),
     /// Serves as little as can be called a fan-out server: what no real server can undercut.
     // The test kit starts a server with `serve`.
     #[command(alias = "serve")]
@@ -38,6 +49,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Fanout(args) => fanout::run(&args),
+        Command::Publish(args) => publish::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Floor(args) => floor::run(&args).map(|never| match never {}),
     };
     match result {

@@ -1,9 +1,13 @@
-//! The one connection that publishes, and the events it publishes: `CDEvent`s of a given size, numbered.
+//! Events of a given size, numbered; the requests that publish them; and a connection that publishes one at a time.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::{Instant, SystemTime};
 
 use crate::wire;
+
+/// Digits of an event's number.
+const DIGITS: usize = 10;
 
 /// Events of one run. Their ids begin with the same text and end with their number, so that a server that sees
 /// several runs takes none for a repetition.
@@ -17,9 +21,19 @@ impl Series {
         Self { id_prefix: format!("bench-{run:x}-") }
     }
 
+    /// A series that no server has seen.
+    pub(crate) fn fresh() -> Self {
+        Self::new(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos())
+    }
+
+    /// What an event of this number is called.
+    pub(crate) fn id(&self, number: u32) -> String {
+        format!("{}{number:0DIGITS$}", self.id_prefix)
+    }
+
     /// An event of this many bytes, or a few more where that is too little for one.
-    fn event(&self, number: u32, bytes: usize) -> String {
-        let id = format!("{}{number:010}", self.id_prefix);
+    pub(crate) fn event(&self, number: u32, bytes: usize) -> String {
+        let id = self.id(number);
         let head = format!(
             r#"{{"context":{{"version":"0.4.1","id":"{id}","source":"/fanfare-bench","type":"dev.cdevents.build.queued.0.2.0","timestamp":"2025-01-01T00:00:00Z"}},"subject":{{"id":"{id}","type":"build","content":{{"padding":""#
         );
@@ -28,11 +42,84 @@ impl Series {
         head + &padding + tail
     }
 
+    /// The same as a `CloudEvent` in structured mode that carries no `CDEvent`.
+    fn cloud_event(&self, number: u32, bytes: usize) -> String {
+        let id = self.id(number);
+        let head = format!(
+            r#"{{"specversion":"1.0","id":"{id}","source":"/fanfare-bench","type":"dev.cdevents.build.queued.0.2.0","time":"2025-01-01T00:00:00Z","subject":"{id}","data":{{"padding":""#
+        );
+        let tail = r#""}}"#;
+        let padding = "x".repeat(bytes.saturating_sub(head.len() + tail.len()));
+        head + &padding + tail
+    }
+
     /// The number of an event of this series, whatever the server has put around it.
     pub(crate) fn number(&self, data: &str) -> Option<u32> {
         let behind = data.find(&self.id_prefix)? + self.id_prefix.len();
-        data.get(behind..behind + 10)?.parse().ok()
+        data.get(behind..behind + DIGITS)?.parse().ok()
     }
+}
+
+/// Requests with one event or several, made once; only their numbers change.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    template: Vec<u8>,
+    /// Where the digits of each event's number stand.
+    places: Vec<Vec<usize>>,
+}
+
+impl Requests {
+    /// One event is sent as a `CDEvent`, several as `CloudEvents` in batch mode.
+    pub(crate) fn new(series: &Series, batch: u32, bytes: usize) -> Self {
+        let (content_type, body) = if batch == 1 {
+            ("application/json", series.event(0, bytes))
+        } else {
+            let events: Vec<_> = (0..batch).map(|number| series.cloud_event(number, bytes)).collect();
+            ("application/cloudevents-batch+json", format!("[{}]", events.join(",")))
+        };
+        let template = request(content_type, &body);
+        let mut places = vec![Vec::new(); batch as usize];
+        let mut behind = 0;
+        while let Some(at) = template.get(behind..).and_then(|rest| rest.find(&series.id_prefix)) {
+            behind += at + series.id_prefix.len();
+            let number = template.get(behind..behind + DIGITS).and_then(|digits| digits.parse().ok());
+            if let Some(places) = number.and_then(|number: usize| places.get_mut(number)) {
+                places.push(behind);
+            }
+        }
+        Self { template: template.into_bytes(), places }
+    }
+
+    pub(crate) fn template(&self) -> &[u8] {
+        &self.template
+    }
+
+    /// Numbers the events of a request from this number on; gives the one behind the last.
+    pub(crate) fn number(&self, request: &mut [u8], first: u32) -> u32 {
+        let mut number = first;
+        for places in &self.places {
+            let mut digits = [b'0'; DIGITS];
+            let mut rest = number;
+            for digit in digits.iter_mut().rev() {
+                *digit += u8::try_from(rest % 10).unwrap_or_default();
+                rest /= 10;
+            }
+            for place in places {
+                if let Some(target) = request.get_mut(*place..*place + DIGITS) {
+                    target.copy_from_slice(&digits);
+                }
+            }
+            number += 1;
+        }
+        number
+    }
+}
+
+fn request(content_type: &str, body: &str) -> String {
+    format!(
+        "POST /webhook/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// A connection that publishes one event at a time and waits for its acknowledgement before the next.
@@ -41,27 +128,28 @@ pub(crate) struct Publisher {
     /// The part of an answer that has come.
     answer: Vec<u8>,
     waiting: bool,
+    ready_since: Instant,
 }
 
 impl Publisher {
     pub(crate) fn connect(addr: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, answer: Vec::new(), waiting: false })
+        Ok(Self { stream, answer: Vec::new(), waiting: false, ready_since: Instant::now() })
     }
 
     pub(crate) fn is_ready(&self) -> bool {
         !self.waiting
     }
 
+    /// When the last answer came.
+    pub(crate) fn ready_since(&self) -> Instant {
+        self.ready_since
+    }
+
     pub(crate) fn publish(&mut self, series: &Series, number: u32, bytes: usize) -> io::Result<()> {
-        let event = series.event(number, bytes);
-        let head = format!(
-            "POST /webhook/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            event.len()
-        );
         self.waiting = true;
-        self.stream.write_all((head + &event).as_bytes())
+        self.stream.write_all(request("application/json", &series.event(number, bytes)).as_bytes())
     }
 
     /// Reads once; to be called when there is something to read.
@@ -79,6 +167,7 @@ impl Publisher {
         }
         self.answer.clear();
         self.waiting = false;
+        self.ready_since = Instant::now();
         Ok(())
     }
 }
@@ -95,9 +184,25 @@ mod tests {
             assert_eq!(event.len(), bytes);
             assert_eq!(series.number(&event), Some(number));
         }
+        assert_eq!(series.cloud_event(3, 440).len(), 440);
         assert!(series.event(0, 0).ends_with(r#""padding":""}}}"#));
         assert_eq!(Series::new(8).number(&series.event(1, 440)), None);
         assert_eq!(series.number("lagged: 7 messages skipped"), None);
         assert_eq!(series.number("bench-7-12"), None);
+    }
+
+    #[test]
+    fn requests_are_numbered_in_place() {
+        let series = Series::new(7);
+        for (batch, bytes) in [(1, 440), (3, 300)] {
+            let requests = Requests::new(&series, batch, bytes);
+            let mut request = requests.template().to_vec();
+            assert_eq!(requests.number(&mut request, 1_234_567_890), 1_234_567_890 + batch);
+            let text = String::from_utf8(request).unwrap();
+            for number in 0..batch {
+                assert_eq!(text.matches(&series.id(1_234_567_890 + number)).count(), 2);
+                assert_eq!(text.matches(&series.id(number)).count(), 0);
+            }
+        }
     }
 }

@@ -89,8 +89,13 @@ pub(crate) fn percentile(latencies: &mut [Duration], percent: usize) -> Duration
     latencies.get(index).copied().unwrap_or_default()
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures of a report need no 53 bits")]
+pub(crate) fn as_f64(number: u64) -> f64 {
+    number as f64
 }
 
 #[cfg(test)]

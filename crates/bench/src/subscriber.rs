@@ -12,8 +12,10 @@ use crate::wire::{self, Chunked};
 /// What all clients of one run have seen.
 pub(crate) struct Tally {
     pub(crate) series: Series,
-    /// When each event was published, by its number.
-    pub(crate) published: Vec<Instant>,
+    /// The number of the first event.
+    first: u32,
+    /// When each event was published, from the first on.
+    published: Vec<Instant>,
     pub(crate) delivered: u64,
     /// Events that a client had seen before, or should have seen before the one it saw last.
     pub(crate) repeated: u64,
@@ -41,26 +43,26 @@ enum Phase {
 }
 
 impl Subscriber {
-    /// Connects and asks for the stream.
-    pub(crate) fn connect(addr: SocketAddr) -> io::Result<Self> {
+    /// Connects and asks for the stream; the first event on it is to have this number.
+    pub(crate) fn connect(addr: SocketAddr, expected: u32) -> io::Result<Self> {
         let mut stream = TcpStream::connect(addr)?;
         stream
             .write_all(b"GET /sse/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n")?;
-        Ok(Self { stream, phase: Phase::Head(Vec::new()), parser: Parser::new(), expected: 0 })
+        Ok(Self { stream, phase: Phase::Head(Vec::new()), parser: Parser::new(), expected })
     }
 
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Stream(_))
     }
 
-    /// It has seen so many events, or will see no more.
-    pub(crate) fn is_done(&self, events: u32) -> bool {
-        self.expected >= events || matches!(self.phase, Phase::Ended)
+    /// It has seen all events before this number, or will see no more.
+    pub(crate) fn is_done(&self, end: u32) -> bool {
+        self.expected >= end || matches!(self.phase, Phase::Ended)
     }
 
-    /// Notes what it will never see of a run with so many events.
-    pub(crate) fn finish(&self, events: u32, tally: &mut Tally) {
-        tally.lost += u64::from(events.saturating_sub(self.expected));
+    /// Notes what it will never see.
+    pub(crate) fn finish(&self, tally: &mut Tally) {
+        tally.lost += u64::from(tally.end().saturating_sub(self.expected));
     }
 
     /// Reads once; to be called when there is something to read. An error is not a stream's end but a wrong answer.
@@ -107,9 +109,10 @@ impl Subscriber {
 }
 
 impl Tally {
-    pub(crate) fn new(series: Series) -> Self {
+    pub(crate) fn new(series: Series, first: u32) -> Self {
         Self {
             series,
+            first,
             published: Vec::new(),
             delivered: 0,
             repeated: 0,
@@ -119,9 +122,25 @@ impl Tally {
         }
     }
 
+    /// Takes note of the next event, and gives its number.
+    pub(crate) fn publish(&mut self, now: Instant) -> u32 {
+        let number = self.end();
+        self.published.push(now);
+        number
+    }
+
+    /// Behind the last number.
+    pub(crate) fn end(&self) -> u32 {
+        self.first.saturating_add(u32::try_from(self.published.len()).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn last_published(&self) -> Option<Instant> {
+        self.published.last().copied()
+    }
+
     fn note(&mut self, expected: &mut u32, data: &str, now: Instant) {
         let event = self.series.number(data).and_then(|number| {
-            let published = self.published.get(usize::try_from(number).ok()?)?;
+            let published = self.published.get(usize::try_from(number.checked_sub(self.first)?).ok()?)?;
             Some((number, now.saturating_duration_since(*published)))
         });
         match event {
@@ -145,7 +164,7 @@ mod tests {
     fn every_event_is_accounted_for() {
         let check = |seen: &[u32], expected: (u64, u64, u64, u64)| {
             let now = Instant::now();
-            let mut tally = Tally { published: vec![now; 5], ..Tally::new(Series::new(1)) };
+            let mut tally = Tally { published: vec![now; 5], ..Tally::new(Series::new(1), 0) };
             let mut next = 0;
             for number in seen {
                 tally.note(&mut next, &format!(r#"{{"id":"bench-1-{number:010}"}}"#), now);

@@ -31,6 +31,11 @@ pub(crate) struct Started {
 }
 
 impl Target {
+    /// The `fanfare` beside this program.
+    pub(crate) fn beside() -> io::Result<Self> {
+        Ok(Self::Fanfare(std::env::current_exe()?.with_file_name("fanfare")))
+    }
+
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Fanfare(_) => "fanfare".to_owned(),

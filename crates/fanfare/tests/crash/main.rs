@@ -21,10 +21,11 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use follower::{Follower, Seen};
+use publisher::Published;
 use run::Run;
 
 /// For what must happen; far more than it takes.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 const PUBLISHERS: usize = 3;
 
@@ -78,7 +79,7 @@ fn no_acknowledged_event_is_lost_or_doubled_by_kills() {
     let run = Run::new(server.addr());
     let origin = run.position("/sse/envelopes");
 
-    let (published, seen) = thread::scope(|scope| {
+    let (published, all_seen) = thread::scope(|scope| {
         let run = &run;
         let followers: Vec<_> = FOLLOWERS
             .iter()
@@ -98,17 +99,17 @@ fn no_acknowledged_event_is_lost_or_doubled_by_kills() {
         run.stop_publishing();
         let published: Vec<_> = publishers.into_iter().map(|thread| thread.join().unwrap()).collect();
         publisher::publish_end(run);
-        let seen: Vec<_> = followers.into_iter().map(|thread| thread.join().unwrap()).collect();
-        (published, seen)
+        let all_seen: Vec<_> = followers.into_iter().map(|thread| thread.join().unwrap()).collect();
+        (published, all_seen)
     });
 
     // Whoever comes late, and after yet another kill, gets the same from the files alone.
     server.restart().unwrap();
     let late = FOLLOWERS.map(|follower| follower.read_all(&run, &origin));
-    for (follower, seen) in FOLLOWERS.iter().zip(&seen).chain(FOLLOWERS.iter().zip(&late)) {
+    for (follower, seen) in FOLLOWERS.iter().zip(&all_seen).chain(FOLLOWERS.iter().zip(&late)) {
         check(follower, seen, &published);
     }
-    report(kills, seed, &published, &seen, start.elapsed());
+    report(kills, seed, &published, &all_seen, start.elapsed());
 }
 
 /// Kills the server as soon as a random number of publications was acknowledged, or of events shown, since it
@@ -131,7 +132,7 @@ fn kill_and_restart(server: &mut Server, run: &Run, kills: u64, mut random: StdR
 
 /// `published` has, for each publisher, where the log put its events, in the order in which it published them.
 #[track_caller]
-fn check(follower: &Follower, seen: &Seen, published: &[publisher::Published]) {
+fn check(follower: &Follower, seen: &Seen, published: &[Published]) {
     let name = follower.name;
     let mut newest = 0;
     let mut next = vec![0; published.len()];
@@ -151,20 +152,21 @@ fn check(follower: &Follower, seen: &Seen, published: &[publisher::Published]) {
     }
 }
 
-fn report(kills: u64, seed: u64, published: &[publisher::Published], seen: &[Seen], time: Duration) {
+fn report(kills: u64, seed: u64, published: &[Published], all_seen: &[Seen], time: Duration) {
     let events: usize = published.iter().map(|published| published.seqs.len()).sum();
-    let shown: usize = seen.iter().map(|seen| seen.events.len()).sum();
-    let sum = |count: fn(&publisher::Published) -> usize| published.iter().map(count).sum::<usize>();
+    let shown: usize = all_seen.iter().map(|seen| seen.events.len()).sum();
+    let sum = |count: fn(&Published) -> usize| published.iter().map(count).sum::<usize>();
     let (again, known) = (sum(|published| published.sent_again), sum(|published| published.known));
-    let resumed: usize = seen.iter().map(|seen| seen.resumed).sum();
+    let resumed: usize = all_seen.iter().map(|seen| seen.resumed).sum();
+    let mut out = io::stdout();
     writeln!(
-        io::stdout(),
+        out,
         "crash: {kills} kills (seed {seed}, {:.1} s), {events} events acknowledged to {} publishers, {again} requests \
          sent again ({known} events were known); {} followers resumed {resumed} times and saw {shown} events: lost 0, \
          doubled 0, out of order 0",
         time.as_secs_f64(),
         published.len(),
-        seen.len(),
+        all_seen.len(),
     )
     .unwrap();
 }

@@ -37,32 +37,33 @@ pub(crate) fn id(publisher: usize, number: usize) -> String {
 
 /// Publishes until the run ends.
 pub(crate) fn publish(run: &Run, publisher: usize, mut random: StdRng) -> Published {
-    let mut published = Published::default();
+    let mut done = Published::default();
     let mut connection = None;
     while !run.is_ending() {
-        let next = published.seqs.len();
+        let next = done.seqs.len();
         let count = if random.random_bool(0.5) { 1 } else { random.random_range(2..=MAX_BATCH) };
-        let padding = random.random_range(0..if random.random_bool(0.1) { 9000 } else { 300 });
+        let most = if random.random_bool(0.1) { 9000 } else { 300 };
+        let padding = random.random_range(0..most);
         let request = request(publisher, next..next + count, padding);
-        let events = answered(run, &mut connection, &request, &mut published.sent_again);
+        let events = answered(run, &mut connection, &request, &mut done.sent_again);
         for (number, event) in (next..).zip(&events) {
             assert_eq!(event["id"], id(publisher, number));
-            published.known += usize::from(event["duplicate"] == true);
-            published.seqs.push(event["seq"].as_u64().unwrap());
+            done.known += usize::from(event["duplicate"] == true);
+            done.seqs.push(event["seq"].as_u64().unwrap());
         }
-        assert_eq!(published.seqs.len(), next + count, "{events:?}");
+        assert_eq!(done.seqs.len(), next + count, "{events:?}");
         run.acknowledged();
 
         // Sent again long after it was acknowledged, an event is still known by its name.
         if random.random_bool(0.1) {
-            let number = random.random_range(0..published.seqs.len());
+            let number = random.random_range(0..done.seqs.len());
             let request = self::request(publisher, number..number + 1, 0);
-            let events = answered(run, &mut connection, &request, &mut published.sent_again);
-            let seq = published.seqs.get(number).unwrap();
+            let events = answered(run, &mut connection, &request, &mut done.sent_again);
+            let seq = done.seqs.get(number).unwrap();
             assert_eq!(events, [json!({"id": id(publisher, number), "seq": seq, "duplicate": true})]);
         }
     }
-    published
+    done
 }
 
 /// Publishes the event behind which there is nothing.
@@ -98,7 +99,9 @@ fn answered(
     let start = Instant::now();
     loop {
         match send(run, connection.take(), request) {
-            Ok((response, open)) if matches!(response.status(), 200 | 201) && response.end == End::Complete => {
+            Ok((response, open))
+                if matches!(response.status(), 200 | 201) && response.end == End::Complete =>
+            {
                 *connection = Some(open);
                 let answer: Value = serde_json::from_slice(&response.body).unwrap();
                 return answer["events"].as_array().unwrap().clone();
@@ -116,11 +119,7 @@ fn answered(
     }
 }
 
-fn send(
-    run: &Run,
-    connection: Option<Connection>,
-    request: &Request,
-) -> io::Result<(Response, Connection)> {
+fn send(run: &Run, connection: Option<Connection>, request: &Request) -> io::Result<(Response, Connection)> {
     let connection = connection.map_or_else(|| Connection::open(run.addr), Ok)?;
     let headers = [("content-type", request.content_type)];
     connection.exchange("POST", "/webhook/in", &headers, request.body.as_bytes(), LONG)

@@ -24,7 +24,7 @@ use order::{Order, Violation};
 use trace::Trace;
 
 /// For what must happen; far more than it takes, under a tracer too.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// Events of one run, by all its publishers together.
 const EVENTS: usize = 96;
@@ -65,8 +65,9 @@ fn nothing_is_answered_or_shown_before_the_disk_has_it() {
     for publishers in [1, 8, 32] {
         let order = observe("full", publishers);
         assert_eq!(order.violations, [], "with {publishers} publishers");
+        let mut out = io::stdout();
         writeln!(
-            io::stdout(),
+            out,
             "durability: {publishers} publishers, {EVENTS} events in {} commits: each of {} answers and frames was \
              written behind the fdatasync of its commit",
             order.commits,
@@ -87,7 +88,10 @@ fn without_waiting_for_the_disk_it_shows() {
 /// Publishes under a tracer, and reads from the trace what came when.
 fn observe(durability: &str, publishers: usize) -> Order {
     let has_strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
-    assert!(has_strace.is_ok_and(|status| status.success()), "this test needs strace: apt-get install strace");
+    assert!(
+        has_strace.is_ok_and(|status| status.success()),
+        "this test needs strace: apt-get install strace"
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trace");

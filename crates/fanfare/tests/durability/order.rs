@@ -83,7 +83,7 @@ impl Order {
         for made in ["", "made", "made/by-the-server"] {
             let folder = folder.join(made);
             let folder = folder.to_str().unwrap().trim_end_matches('/');
-            if synced(folder, 0).is_none_or(|end| first.is_none_or(|first| end >= first)) {
+            if first.is_some_and(|first| synced(folder, 0).is_none_or(|end| end >= first)) {
                 order.violations.push(Violation::FolderNotSynced { folder: folder.to_owned() });
             }
         }
@@ -143,6 +143,9 @@ fn an_event_is_shown_early_where_no_sync_lies_between() {
     const LAST: [u8; FRAME_HEADER] = [1; FRAME_HEADER];
     const WAL: &str = "/f/made/by-the-server/x-wal";
     const SOCKET: &str = "socket:[1]";
+    fn write(data: &[u8]) -> (&str, &str, &[u8]) {
+        ("pwrite64", WAL, data)
+    }
     let page = |events: &[usize]| events.iter().map(|event| token(*event)).collect::<String>().into_bytes();
     let check = |calls: &[(&str, &str, &[u8])], expected: &[Violation]| {
         let folders = ["/f", "/f/made", "/f/made/by-the-server"].map(|folder| ("fsync", folder, &b""[..]));
@@ -159,7 +162,6 @@ fn an_event_is_shown_early_where_no_sync_lies_between() {
         assert_eq!(violations, expected);
     };
     let (one, both) = (page(&[1]), page(&[1, 2]));
-    let write = |data| ("pwrite64", WAL, data);
     let sync = ("fdatasync", WAL, &b""[..]);
     let shown = ("writev", SOCKET, &*one);
     let early = |line| Violation::Early { token: token(1), line };
@@ -172,8 +174,7 @@ fn an_event_is_shown_early_where_no_sync_lies_between() {
     let midst = [write(&HEADER), write(&one), sync, write(&LAST), write(b"-"), shown, sync, shown, shown];
     check(&midst, &[early(9)]);
     // That a page is written again with a later event makes the first one no younger.
-    let again =
-        [write(&LAST), write(&one), sync, shown, write(&LAST), write(&both), shown, sync, shown];
+    let again = [write(&LAST), write(&one), sync, shown, write(&LAST), write(&both), shown, sync, shown];
     check(&again, &[]);
     let other = [write(&LAST), write(&one), ("fdatasync", "/f/other", b""), shown, sync, shown, shown];
     check(&other, &[early(7)]);
