@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Browser } from "./lib/browser.mjs";
 import { Process } from "./lib/processes.mjs";
 import { Proxy } from "./lib/proxy.mjs";
-import { Server, TOKENS } from "./lib/server.mjs";
+import { Server, TOKENS, config } from "./lib/server.mjs";
 
 let browser;
 before(async () => (browser = await Browser.start()));
@@ -34,7 +34,7 @@ const clients = [
 
 /** A server, the client's way to it, and the client with its stream open; all of it ends with the test. */
 async function connect(t, client) {
-  const server = await Server.start(browser.origin);
+  const server = await Server.start("fanfare.toml", config(browser.origin));
   t.after(() => server.stop());
   const proxy = await Proxy.start(server.port);
   t.after(() => proxy.stop());
@@ -56,7 +56,7 @@ async function connect(t, client) {
 
 /** Starts a client that is to be refused, and gives the status that it was told. */
 async function refusal(t, client, sink, token) {
-  const server = await Server.start(browser.origin);
+  const server = await Server.start("fanfare.toml", config(browser.origin));
   t.after(() => server.stop());
   const { lines, stop } = await client.start(`http://127.0.0.1:${server.port}/sse/${sink}`, token);
   t.after(stop);
@@ -89,11 +89,15 @@ describe("interop", { concurrency: 4 }, () => {
       ["ends", "SIGTERM"],
       ["is killed", "SIGKILL"],
     ]) {
-      test(`${client.name}: comes back by itself when the server ${how} and starts again`, async (t) => {
-        const { server, opened, receives } = await connect(t, client);
+      test(`${client.name}: comes back by itself when the server ${how} and starts again, to what it missed`, async (t) => {
+        const { server, proxy, opened, receives } = await connect(t, client);
         const expected = [await server.publish("before")];
         await receives(expected);
+        proxy.cut();
+        expected.push(await server.publish("missed-1"));
         await server.restart(signal);
+        expected.push(await server.publish("missed-2"));
+        proxy.mend();
         await opened(2);
         expected.push(await server.publish("after-1"), await server.publish("after-2"));
         await receives(expected);

@@ -1,4 +1,4 @@
-// The real binary, with a configuration that gives each client what it needs.
+// The real binary on a free port, in a folder of its own.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -10,7 +10,8 @@ import { Process } from "./processes.mjs";
 /** The tokens that the sinks ask for; the server knows them from its configuration. */
 export const TOKENS = { team: "team-7", admin: "admin-secret-key" };
 
-const config = (origin) => `
+/** A configuration that gives each client what it needs; pages from `origin` may read its streams. */
+export const config = (origin) => `
 [sources.ci.extractor]
 type = "webhook"
 id = "events"
@@ -42,17 +43,18 @@ cors.allowed_origins = ["${origin}"]
 `;
 
 export class Server {
-  /** Starts it on a free port; pages from `origin` may read its streams. */
-  static async start(origin) {
+  /** Starts it with a configuration file of this name and text. */
+  static async start(name, text) {
     const server = new Server();
     server.folder = await mkdtemp(join(tmpdir(), "fanfare-interop-"));
-    await writeFile(join(server.folder, "fanfare.toml"), config(origin));
+    server.config = join(server.folder, name);
+    await writeFile(server.config, text);
     await server.run(0);
     return server;
   }
 
   async run(port) {
-    const args = ["serve", "--config", join(this.folder, "fanfare.toml")];
+    const args = ["serve", "--config", this.config];
     const env = { FANFARE__HTTP__HOST: "127.0.0.1", FANFARE__HTTP__PORT: String(port) };
     this.process = new Process(process.env.FANFARE_BIN, args, env);
     const { stdout, stderr, ended } = this.process;
@@ -85,13 +87,26 @@ export class Server {
       context: { version: "0.4.1", id, source: "/interop", type: "dev.cdevents.build.queued.0.2.0" },
       subject: { id: subject, type: "build", content: {} },
     };
-    const response = await fetch(`http://127.0.0.1:${this.port}/webhook/events`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(event),
-      signal: AbortSignal.timeout(30_000),
-    });
-    assert.equal(response.status, 201, await response.text());
+    const { status, body } = await this.post("/webhook/events", event);
+    assert.equal(status, 201, body);
     return `event cdevent ${id} ${subject}`;
+  }
+
+  url(path) {
+    return `http://127.0.0.1:${this.port}${path}`;
+  }
+
+  get(path) {
+    return this.#ask(path, {});
+  }
+
+  post(path, json) {
+    const body = json && { headers: { "content-type": "application/json" }, body: JSON.stringify(json) };
+    return this.#ask(path, { method: "POST", ...body });
+  }
+
+  async #ask(path, request) {
+    const response = await fetch(this.url(path), { ...request, signal: AbortSignal.timeout(30_000) });
+    return { status: response.status, body: await response.text() };
   }
 }
