@@ -13,7 +13,7 @@ use crate::LONG;
 use crate::run::Run;
 
 /// Bytes that a slow follower's socket takes in before it reads.
-const SLOW_BUFFER: usize = 4096;
+const SLOW_BUFFER: usize = 32 * 1024;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Follower {

@@ -116,7 +116,7 @@ fn no_acknowledged_event_is_lost_or_doubled_by_kills() {
 /// was last started; now and then at once.
 fn kill_and_restart(server: &mut Server, run: &Run, kills: u64, mut random: StdRng) {
     for _ in 0..kills {
-        let most = *[0, 3, 60, 300].get(random.random_range(0..4)).unwrap();
+        let most = *[0, 10, 100, 600].get(random.random_range(0..4)).unwrap();
         let steps = random.random_range(0..=most);
         if random.random_bool(0.5) {
             run.wait_for_acknowledgements(steps);
@@ -127,7 +127,7 @@ fn kill_and_restart(server: &mut Server, run: &Run, kills: u64, mut random: StdR
         server.restart().unwrap();
         run.is_up();
     }
-    run.wait_for_acknowledgements(50);
+    run.wait_for_acknowledgements(200);
 }
 
 /// `published` has, for each publisher, where the log put its events, in the order in which it published them.

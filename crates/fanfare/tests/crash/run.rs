@@ -8,6 +8,9 @@ use fanfare_testkit::sse::Client;
 
 use crate::LONG;
 
+/// Steps of others for one of a slow follower. Those who keep up take half a dozen for each event.
+const SLOWNESS: u64 = 20;
+
 pub(crate) struct Run {
     pub(crate) addr: SocketAddr,
     state: Mutex<State>,
@@ -80,10 +83,10 @@ impl Run {
         self.wait("server", |state| !state.is_down);
     }
 
-    /// For one who is slow: waits until others have done something, or nobody will any more.
+    /// For one who is slow: waits until others have done much, or nobody will any more.
     pub(crate) fn dawdle(&self) {
-        let steps = self.state.lock().unwrap().steps;
-        self.wait("steps of others", |state| state.steps > steps + 1 || state.is_ending);
+        let then = self.state.lock().unwrap().steps + SLOWNESS;
+        self.wait("steps of others", |state| state.steps >= then || state.is_ending);
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
