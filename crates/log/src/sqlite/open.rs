@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -88,12 +89,31 @@ pub(super) struct Wanted<'a> {
     pub(super) sources: &'a [SourceName],
 }
 
+/// Makes a folder, and those above it that are missing. SQLite brings the entries of its files to the disk; without the
+/// entry of a folder above them, they and every event could be gone after a power cut all the same.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folder(above)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
+        _ => {}
+    }
+    // Elsewhere a folder cannot be opened as a file.
+    if cfg!(unix) {
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
+}
+
 pub(super) fn open(path: &Path, wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     if path.is_dir() {
         return Err(OpenError::IsFolder { path: path.to_owned() });
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|error| OpenError::Folder { path: folder.to_owned(), error })?;
+        make_folder(folder).map_err(|error| OpenError::Folder { path: folder.to_owned(), error })?;
     }
     let lock = lock(path)?;
     let failed = |error: rusqlite::Error| {
@@ -166,8 +186,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let beside = PathBuf::from(name);
-    let unusable =
-        |error: std::io::Error| OpenError::Unusable { path: beside.clone(), reason: error.to_string() };
+    let unusable = |error: io::Error| OpenError::Unusable { path: beside.clone(), reason: error.to_string() };
     let file = File::options().create(true).truncate(false).write(true).open(&beside).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
