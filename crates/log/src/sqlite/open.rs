@@ -252,6 +252,8 @@ fn prepare(connection: &Connection, durability: Durability) -> rusqlite::Result<
 
 /// What a file's content may not make SQLite do.
 fn protect(connection: &Connection) -> rusqlite::Result<()> {
+    // All there are: none is compiled twice.
+    connection.set_prepared_statement_cache_capacity(64);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.pragma_update(None, "cell_size_check", true)
