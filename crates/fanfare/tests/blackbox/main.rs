@@ -14,6 +14,7 @@ mod limits;
 mod narrowing;
 #[cfg(feature = "sink_http_pull")]
 mod pull;
+mod replay;
 mod resume;
 mod rules;
 #[cfg(feature = "transform_vrl")]

@@ -233,3 +233,6 @@ impl Drop for EndsRead<'_> {
         replay.read.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;
