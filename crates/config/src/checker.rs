@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::keys::{Fate, Key, Presence, Read, Section};
-use crate::mask::has_swallowed;
+use crate::mask::{Dialect, has_swallowed};
 use crate::tree::{Data, Entry, Node, Table};
 use crate::{Diagnostic, Diagnostics, Env, Span};
 
@@ -14,6 +14,10 @@ const MAX_GUESSED: usize = 64;
 pub(crate) struct Checker<'a> {
     pub(crate) diagnostics: Diagnostics,
     pub(crate) env: &'a Env,
+    /// What the file is written in.
+    pub(crate) dialect: Dialect,
+    /// What came out of variables and may be part of a URL: no message shows it.
+    pub(crate) concealed: Vec<String>,
     /// Where relative paths start.
     pub(crate) folder: PathBuf,
     /// In a block that is switched off, an error is a warning: nothing depends on it.
@@ -45,8 +49,8 @@ impl Checker<'_> {
     /// Says that a value is of the wrong type. Nothing, if a syntax error has been reported there.
     pub(crate) fn wrong_type(&mut self, key: &str, node: &Node, kind: &str) {
         if !matches!(node.data, Data::Broken) {
-            self.error(node.span, format!("`{key}` must be {kind}"))
-                .label(format!("this is {}", node.kind()));
+            let label = format!("this is {}", node.kind(self.dialect));
+            self.error(node.span, format!("`{key}` must be {kind}")).label(label);
         }
     }
 

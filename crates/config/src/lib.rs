@@ -9,6 +9,7 @@ mod checker;
 mod diagnostics;
 mod env;
 mod file;
+mod inboxclaw;
 mod keys;
 mod mask;
 mod model;
@@ -21,6 +22,7 @@ mod shapes;
 mod span;
 mod tree;
 mod units;
+mod yaml;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use env::Env;
@@ -29,14 +31,17 @@ pub use model::{
     Program, Retention, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink, Transformer,
     TransformerKind, Ttl, Webhook, Window,
 };
-pub use reference::reference;
+pub use reference::{inboxclaw_reference, reference};
 pub use secret::{Secret, Secrets};
 pub use span::Span;
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use checker::Checker;
 use file::{FileError, MAX_FILE, read_text};
+use mask::Dialect;
+use tree::Table;
 
 /// What came of reading a configuration.
 #[derive(Clone, Debug)]
@@ -72,8 +77,8 @@ pub fn load(path: &Path, env: &Env) -> Loaded {
     }
 }
 
-/// Checks a configuration that has been read already. `name` is what messages call it, and relative paths in it
-/// start from its folder.
+/// Checks a configuration that has been read already. `name` is what messages call it; its ending says which dialect
+/// it is in (`.yaml` and `.yml` are Inboxclaw's), and relative paths in it start from its folder.
 #[must_use]
 pub fn parse(name: &Path, text: &str, env: &Env) -> Loaded {
     if text.len() as u64 > MAX_FILE {
@@ -81,27 +86,61 @@ pub fn parse(name: &Path, text: &str, env: &Env) -> Loaded {
     }
     let mut diagnostics = Diagnostics::default();
     let file = diagnostics.add_file(name.display().to_string());
+    let folder = name.parent().unwrap_or(Path::new("")).to_owned();
+    let dialect = dialect(name);
+    let checker = |diagnostics, env| Checker {
+        diagnostics,
+        env,
+        dialect,
+        concealed: Vec::new(),
+        folder: folder.clone(),
+        switched_off: false,
+        incomplete: false,
+    };
+    match dialect {
+        Dialect::Native => {
+            let mut checker = checker(diagnostics, env);
+            let document = read_toml(text, file, &mut checker);
+            finish(document, file, checker)
+        }
+        Dialect::Inboxclaw => {
+            let env = inboxclaw::environment(&folder, env, &mut diagnostics);
+            let mut checker = checker(diagnostics, &env);
+            let document = inboxclaw::read(text, file, &mut checker);
+            finish(document, file, checker)
+        }
+    }
+}
+
+fn dialect(name: &Path) -> Dialect {
+    let is_yaml = |ending: &OsStr| ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml");
+    if name.extension().is_some_and(is_yaml) { Dialect::Inboxclaw } else { Dialect::Native }
+}
+
+fn read_toml(text: &str, file: u32, checker: &mut Checker<'_>) -> Table {
     let (mut document, errors) = tree::parse_document(text, file);
     let masked = if errors.is_empty() {
         mask::document(text, &document)
     } else {
-        let masked = mask::broken(text);
+        let masked = mask::broken(text, Dialect::Native);
         mask::take_out(&mut document, text, &masked);
         masked
     };
-    diagnostics.set_text(file, masked);
+    checker.diagnostics.set_text(file, masked);
     for error in &errors {
         let message = format!("this is not TOML: {}", error.message);
-        diagnostics.error(Span::new(file, error.range.clone()), message);
+        checker.diagnostics.error(Span::new(file, error.range.clone()), message);
     }
-    overlay::apply(&mut document, env, &mut diagnostics);
-    let mut checker = Checker {
-        diagnostics,
-        env,
-        folder: name.parent().unwrap_or(Path::new("")).to_owned(),
-        switched_off: false,
-        incomplete: !errors.is_empty(),
-    };
+    checker.incomplete = !errors.is_empty();
+    document
+}
+
+/// Lays the environment over a native document, and reads it.
+fn finish(mut document: Table, file: u32, mut checker: Checker<'_>) -> Loaded {
+    overlay::apply(&mut document, checker.env, &mut checker.diagnostics);
+    if checker.dialect == Dialect::Inboxclaw {
+        inboxclaw::settle(&mut document, file);
+    }
     let config = native::read(&document, Span::new(file, 0..0), &mut checker);
     Loaded { config, diagnostics: checker.diagnostics }
 }
@@ -118,7 +157,7 @@ fn unreadable(path: &Path, error: &FileError) -> Loaded {
     let file = diagnostics.add_file(path.display().to_string());
     let mut at = 0..0;
     if let FileError::NotUtf8(before) = error {
-        let masked = mask::broken(before.expose());
+        let masked = mask::broken(before.expose(), dialect(path));
         at = masked.len()..masked.len();
         diagnostics.set_text(file, masked);
     }

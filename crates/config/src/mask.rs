@@ -2,6 +2,7 @@
 //! it is broken: what is not known to be harmless is masked.
 
 mod broken;
+mod yaml;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -11,11 +12,12 @@ use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
 pub(crate) use broken::broken;
+pub(crate) use yaml::document as yaml_document;
 
-use crate::keys::Exposure;
+use crate::keys::{Exposure, Section};
 use crate::native::sink::http_pull;
 use crate::native::words::is_variable_name;
-use crate::native::{SECTIONS, rule, signature};
+use crate::native::{rule, signature};
 use crate::tree::{Data, Node, Table};
 
 /// What is known of keys and words, from the sections.
@@ -30,22 +32,54 @@ struct Known {
     words: BTreeSet<&'static str>,
 }
 
-static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    let keys = || SECTIONS.iter().flat_map(|section| section.keys);
-    let names = |exposure| keys().filter(move |key| key.exposure() == exposure).map(|key| key.name());
-    let foreign = || SECTIONS.iter().flat_map(|section| section.foreign).map(|foreign| foreign.name);
-    let secret: BTreeSet<_> = names(Exposure::Masked).collect();
-    let hidden: BTreeSet<_> = names(Exposure::VariableName).chain(secret.iter().copied()).collect();
-    let shown = names(Exposure::Shown).chain(foreign()).filter(|name| !hidden.contains(name));
-    let words = keys().flat_map(|key| key.words()).chain(keys().map(|key| key.name()));
-    let code = names(Exposure::Code);
-    Known {
-        code: code.collect(),
-        shown: shown.collect(),
-        words: words.chain(foreign()).chain(["true", "false"]).collect(),
-        secret,
+impl Known {
+    fn new(sections: &[&'static Section]) -> Self {
+        let keys = || sections.iter().flat_map(|section| section.keys);
+        let names = |exposure| keys().filter(move |key| key.exposure() == exposure).map(|key| key.name());
+        let foreign = || sections.iter().flat_map(|section| section.foreign).map(|foreign| foreign.name);
+        let secret: BTreeSet<_> = names(Exposure::Masked).collect();
+        let hidden: BTreeSet<_> = names(Exposure::VariableName).chain(secret.iter().copied()).collect();
+        let shown = names(Exposure::Shown).chain(foreign()).filter(|name| !hidden.contains(name));
+        let words = keys().flat_map(|key| key.words()).chain(keys().map(|key| key.name()));
+        let code = names(Exposure::Code);
+        Self {
+            code: code.collect(),
+            shown: shown.collect(),
+            words: words.chain(foreign()).chain(["true", "false"]).collect(),
+            secret,
+        }
     }
-});
+}
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| Known::new(&crate::native::SECTIONS));
+
+static KNOWN_OF_INBOXCLAW: LazyLock<Known> = LazyLock::new(|| Known::new(&crate::inboxclaw::SECTIONS));
+
+/// Whose keys a text has, and how it is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// TOML.
+    Native,
+    /// YAML.
+    Inboxclaw,
+}
+
+impl Dialect {
+    fn known(self) -> &'static Known {
+        match self {
+            Self::Native => &KNOWN,
+            Self::Inboxclaw => &KNOWN_OF_INBOXCLAW,
+        }
+    }
+
+    /// What stands between a key and its value.
+    fn separator(self) -> char {
+        match self {
+            Self::Native => '=',
+            Self::Inboxclaw => ':',
+        }
+    }
+}
 
 /// Masks the text of a document that could be read: all that stands under a key that is not known to be harmless, and
 /// all comments.
@@ -73,7 +107,7 @@ pub(crate) fn variable(text: &str, start: usize, key: &str, node: &Node) -> Stri
 /// Whether a text that should be a name or a word holds more than that: its quote is missing, and what it has
 /// swallowed may be a secret.
 pub(crate) fn has_swallowed(text: &str) -> bool {
-    text.contains('=') && text.contains(|c: char| matches!(c, '"' | '\'') || c.is_whitespace())
+    text.contains(['=', ':']) && text.contains(|c: char| matches!(c, '"' | '\'') || c.is_whitespace())
 }
 
 fn collect(table: &Table, hidden: &mut Vec<Range<usize>>) {

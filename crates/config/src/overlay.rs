@@ -1,5 +1,6 @@
 //! `FANFARE__HTTP__PORT=9090`: the environment's values over the file's.
 
+use crate::mask::Dialect;
 use crate::tree::{Data, Entry, Node, Table, parse_value};
 use crate::{Diagnostics, Env, Span, mask};
 
@@ -62,7 +63,11 @@ fn set(table: &mut Table, keys: &[(&str, Span)], node: Node, diagnostics: &mut D
         // What is broken has been reported; nothing can be said about what lies in it.
         Data::Broken => {}
         _ => {
-            let message = format!("`{}` is {}, so nothing can be set in it", entry.name, entry.node.kind());
+            let message = format!(
+                "`{}` is {}, so nothing can be set in it",
+                entry.name,
+                entry.node.kind(Dialect::Native)
+            );
             diagnostics
                 .error(*span, message)
                 .also(entry.node.span, "it is set here")

@@ -3,14 +3,17 @@
 use std::fmt::Write as _;
 
 use crate::keys::{Fate, Foreign, Section};
-use crate::native::SECTIONS;
+use crate::{inboxclaw, native};
+
+const INBOXCLAW_INTRODUCTION: &str = include_str!("inboxclaw/introduction.md");
 
 const INTRODUCTION: &str = "# Configuration
 
 <!-- Made from the keys in crates/config/src/native. To change this page, change them and run
      UPDATE_DOCS=1 cargo test -p fanfare-config --test reference -->
 
-A configuration is one TOML file. Files of cdviz-collector are read as they are.
+A configuration is one TOML file. Files of cdviz-collector are read as they are, and so are
+[Inboxclaw's](inboxclaw.md), which are YAML.
 `fanfare check FILE` reports every problem of a file at once, and `fanfare check --print FILE` shows what it means
 with all defaults.
 
@@ -28,24 +31,34 @@ with all defaults.
 /// The reference page, in Markdown.
 #[must_use]
 pub fn reference() -> String {
-    let mut out = INTRODUCTION.to_owned();
-    for section in SECTIONS {
-        write_section(section, &mut out);
+    page(INTRODUCTION, &native::SECTIONS, "toml")
+}
+
+/// The reference page of Inboxclaw's dialect, in Markdown.
+#[must_use]
+pub fn inboxclaw_reference() -> String {
+    page(INBOXCLAW_INTRODUCTION, &inboxclaw::SECTIONS, "yaml")
+}
+
+fn page(introduction: &str, sections: &[&Section], language: &str) -> String {
+    let mut out = introduction.to_owned();
+    for section in sections {
+        write_section(section, sections, language, &mut out);
     }
     out
 }
 
-fn write_section(section: &Section, out: &mut String) {
+fn write_section(section: &Section, sections: &[&Section], language: &str, out: &mut String) {
     let heading = section.title;
     let heading = if heading.starts_with('[') { format!("`{heading}`") } else { heading.to_owned() };
     let variant = section.variant.map(|variant| format!(" of type `{variant}`")).unwrap_or_default();
     let _ = write!(out, "\n## {heading}{variant}\n\n{}\n", section.about);
     if !section.example.is_empty() {
-        let _ = write!(out, "\n```toml\n{}```\n", section.example);
+        let _ = write!(out, "\n```{language}\n{}```\n", section.example);
     }
     out.push_str("\n| key | type | default | |\n|---|---|---|---|\n");
     // What all types have stands where the types are named.
-    let general = || SECTIONS.iter().filter(|it| section.variant.is_some() && is_general(it, section));
+    let general = || sections.iter().filter(|it| section.variant.is_some() && is_general(it, section));
     let told: Vec<_> = general().flat_map(|it| it.keys).map(|key| key.name()).collect();
     for key in section.keys.iter().filter(|key| !told.contains(&key.name())) {
         let cells = [&key.kind(), &key.default(), key.doc()].map(|cell| cell.replace('|', "\\|"));

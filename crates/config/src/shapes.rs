@@ -159,7 +159,7 @@ impl Read for Bytes {
 pub(crate) struct Limit<R>(pub(crate) R);
 
 /// What there is instead of a limit.
-const NO_LIMIT: &str = "none";
+pub(crate) const NO_LIMIT: &str = "none";
 
 impl<R: Read> Read for Limit<R> {
     type Value = Option<R::Value>;

@@ -1,4 +1,5 @@
-//! A TOML document as a tree in which every key and value knows its place. What the keys mean is not known here.
+//! A document as a tree in which every key and value knows its place. What the keys mean is not known here. TOML is
+//! read here, YAML in `yaml`.
 
 use std::ops::Range;
 
@@ -6,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 use crate::Span;
+use crate::mask::Dialect;
 
 /// Syntax errors beyond so many mean that nothing of the file can be trusted; the rest of it is not read.
 const MAX_SYNTAX_ERRORS: usize = 100;
@@ -31,6 +33,8 @@ pub(crate) enum Data {
     Float(f64),
     Bool(bool),
     Datetime(String),
+    /// Only YAML has it.
+    Null,
     List(Vec<Node>),
     Table(Table),
     /// A syntax error is in it or near it, and has been reported.
@@ -71,14 +75,18 @@ impl Node {
         }
     }
 
-    /// What kind of value it is, for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    /// What kind of value it is, in the words of its dialect.
+    pub(crate) fn kind(&self, dialect: Dialect) -> &'static str {
         match self.data {
+            Data::Integer(_) | Data::Float(_) if dialect == Dialect::Inboxclaw => "a number",
+            Data::List(_) if dialect == Dialect::Inboxclaw => "a list",
+            Data::Table(_) if dialect == Dialect::Inboxclaw => "a mapping",
             Data::Text { .. } => "a string",
             Data::Integer(_) => "an integer",
             Data::Float(_) => "a float",
             Data::Bool(_) => "a boolean",
             Data::Datetime(_) => "a date or time",
+            Data::Null => "nothing",
             Data::List(_) => "an array",
             Data::Table(_) => "a table",
             Data::Broken => "broken",

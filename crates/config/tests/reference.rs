@@ -1,35 +1,46 @@
-//! `docs/configuration.md` is made from the keys; its examples load, and the README's does.
+//! `docs/configuration.md` and `docs/inboxclaw.md` are made from the keys; their examples load, and the README's does.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::path::Path;
 
-use fanfare_config::{Env, parse, reference};
+use fanfare_config::{Env, inboxclaw_reference, parse, reference};
 
 const PAGE: &str = "../../docs/configuration.md";
+const INBOXCLAW_PAGE: &str = "../../docs/inboxclaw.md";
 
-#[test]
-fn the_page_says_what_the_keys_say() {
-    let page = reference();
+fn check_page(path: &str, page: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::create_dir_all("../../docs").unwrap();
-        fs::write(PAGE, &page).unwrap();
+        fs::write(path, page).unwrap();
     }
-    let written = fs::read_to_string(PAGE).unwrap_or_default();
-    assert_eq!(
-        page, written,
-        "UPDATE_DOCS=1 cargo test -p fanfare-config --test reference writes the page anew"
+    let written = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        page == written,
+        "UPDATE_DOCS=1 cargo test -p fanfare-config --test reference writes {path} anew"
     );
 }
 
 #[test]
+fn the_pages_say_what_the_keys_say() {
+    check_page(PAGE, &reference());
+    check_page(INBOXCLAW_PAGE, &inboxclaw_reference());
+}
+
+#[test]
 fn every_example_loads() {
-    let page = reference();
-    let examples = examples(&page);
-    assert!(examples.len() > 10);
-    for example in examples {
-        let diagnostics = parse(Path::new("example.toml"), example, &Env::default()).diagnostics;
-        assert_eq!(diagnostics.render(false), "", "{example}");
-    }
+    let check = |page: &str, language: &str, least: usize| {
+        let examples = examples(page, language);
+        assert!(examples.len() >= least);
+        for example in examples {
+            let name = format!("example.{language}");
+            let diagnostics = parse(Path::new(&name), example, &Env::default()).diagnostics;
+            assert_eq!(diagnostics.render(false), "", "{example}");
+        }
+    };
+    check(&reference(), "toml", 10);
+    check(&inboxclaw_reference(), "yaml", 7);
 }
 
 #[test]
@@ -38,21 +49,26 @@ fn the_readmes_example_loads_and_its_mistake_looks_as_it_says() {
     let env: Env =
         [("GITHUB_SECRET", "github-secret"), ("DASHBOARD_TOKEN", "dashboard-token")].into_iter().collect();
     let check = |text: &str| parse(Path::new("fanfare.toml"), text, &env).diagnostics.render(false);
-    let [example] = examples(&readme)[..] else { panic!("one example") };
+    let [example] = examples(&readme, "toml")[..] else { panic!("one example") };
     assert_eq!(check(example), "");
     let id = "id = \"dashboard\"\n";
     let mistake = check(&example.replace(id, &format!("{id}keep_aliv = \"10s\"\n")));
     assert!(readme.contains(mistake.trim_end()), "{mistake}");
 }
 
-fn examples(page: &str) -> Vec<&str> {
-    let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```"));
-    blocks.map(|(toml, _)| toml).collect()
+fn examples<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
+    let fence = format!("```{language}\n");
+    let blocks = page.split(fence.as_str()).skip(1).filter_map(|rest| rest.split_once("```"));
+    blocks.map(|(example, _)| example).collect()
 }
 
 #[test]
-fn links_within_the_page_lead_somewhere() {
-    let page = reference();
+fn links_within_a_page_lead_somewhere() {
+    check_links(&reference());
+    check_links(&inboxclaw_reference());
+}
+
+fn check_links(page: &str) {
     let headings = page.lines().filter_map(|line| line.strip_prefix("## "));
     let anchors: Vec<String> = headings
         .map(|heading| {

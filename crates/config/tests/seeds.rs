@@ -11,7 +11,8 @@ use fanfare_config::{
 };
 
 fn seeds() -> Vec<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir("tests/seeds").unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files = fs::read_dir("tests/seeds").unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();
     files.sort();
     files
 }

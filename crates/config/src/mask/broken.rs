@@ -3,20 +3,22 @@
 
 use std::ops::Range;
 
-use super::{KNOWN, hide};
+use super::{Dialect, hide};
 use crate::checker::nearest;
 
 /// Misspelt keys that are looked for; the search takes time, and of a file with more mistakes few are shown.
 const MAX_GUESSES: usize = 1000;
 
 /// Masks a text that could not be read, line by line. Beside known words these are shown: names in the header of a
-/// table; a misspelt key in front of an `=`; and a value directly behind the `=` of a key whose values anyone may see.
-pub(crate) fn broken(text: &str) -> String {
+/// table; a misspelt key in front of an `=` (in YAML a `:`); and a value directly behind that of a key whose values
+/// anyone may see.
+pub(crate) fn broken(text: &str, dialect: Dialect) -> String {
     let mut hidden = Vec::new();
     let (mut start, mut guesses) = (0, MAX_GUESSES);
     for line in text.split_inclusive('\n') {
         let place = Place::Start;
-        let mut line = Line { rest: line, at: start, place, hidden: &mut hidden, guesses: &mut guesses };
+        let mut line =
+            Line { dialect, rest: line, at: start, place, hidden: &mut hidden, guesses: &mut guesses };
         while line.step() {}
         start = line.at;
     }
@@ -39,6 +41,7 @@ enum Place<'t> {
 }
 
 struct Line<'t, 'h> {
+    dialect: Dialect,
     rest: &'t str,
     /// Where the rest starts in the whole text.
     at: usize,
@@ -52,26 +55,29 @@ impl Line<'_, '_> {
     /// Takes the next token; `false` at the end of the line.
     fn step(&mut self) -> bool {
         let Some(first) = self.rest.chars().next() else { return false };
-        let (token, rest) = self.rest.split_at(token_length(self.rest));
+        let (token, rest) = self.rest.split_at(token_length(self.rest, self.dialect));
         let is_text = matches!(first, '"' | '\'');
-        if is_text || is_word(first) {
+        if is_text || is_word(first, self.dialect) {
             let name = token.trim_matches(['"', '\'']);
             let is_closed = !is_text || (token.len() > 1 && token.ends_with(first));
-            let is_known = KNOWN.words.contains(name);
-            let is_shown = is_known || self.leaves_no_doubt(name, is_text, is_closed, rest);
+            let is_known = self.dialect.known().words.contains(name);
+            // What begins an item of a list, or ends a document.
+            let is_dashes = self.dialect == Dialect::Inboxclaw && token.bytes().all(|byte| byte == b'-');
+            let is_shown = is_known || is_dashes || self.leaves_no_doubt(name, is_text, is_closed, rest);
             if !is_shown {
                 self.hidden.push(self.at..self.at + token.len());
             }
             self.place = match self.place {
                 Place::Header(known) if !is_text => Place::Header(known || is_known),
+                Place::Start if is_dashes => Place::Start,
                 _ if is_known && !is_text => Place::Key(name),
                 _ => Place::Within,
             };
         } else if !first.is_whitespace() {
             self.place = match (self.place, first) {
-                (Place::Start, '[') => Place::Header(false),
+                (Place::Start, '[') if self.dialect == Dialect::Native => Place::Header(false),
                 (Place::Header(known), '[' | '.') => Place::Header(known),
-                (Place::Key(key), '=') => Place::Value(key),
+                (Place::Key(key), c) if c == self.dialect.separator() => Place::Value(key),
                 _ => Place::Within,
             };
         } else if matches!(self.place, Place::Header(_)) {
@@ -85,16 +91,22 @@ impl Line<'_, '_> {
     /// Whether a word that is not known may be shown because of its place.
     fn leaves_no_doubt(&mut self, name: &str, is_text: bool, is_closed: bool, rest: &str) -> bool {
         match self.place {
-            Place::Start if is_text || *self.guesses == 0 || !rest.trim_start().starts_with('=') => false,
+            Place::Start
+                if is_text
+                    || *self.guesses == 0
+                    || !rest.trim_start().starts_with(self.dialect.separator()) =>
+            {
+                false
+            }
             Place::Start => {
                 *self.guesses -= 1;
-                nearest(name, KNOWN.words.iter().copied()).is_some()
+                nearest(name, self.dialect.known().words.iter().copied()).is_some()
             }
             Place::Header(known) => known && !is_text,
             // A string without an end, or with such characters in it, may have swallowed what comes behind it.
             Place::Value(key) => {
                 let is_whole = !name.contains(['=', '#', '"', '\'', ',', '{', '}', '[', ']']);
-                KNOWN.shown.contains(key) && is_whole && is_closed
+                self.dialect.known().shown.contains(key) && is_whole && is_closed
             }
             Place::Key(_) | Place::Within => false,
         }
@@ -102,22 +114,22 @@ impl Line<'_, '_> {
 }
 
 /// Bytes of the word, the string, or the single character that a text starts with.
-fn token_length(text: &str) -> usize {
+fn token_length(text: &str, dialect: Dialect) -> usize {
     let mut chars = text.char_indices();
     let Some((_, first)) = chars.next() else { return 0 };
     let end = match first {
         '"' | '\'' => {
             chars.find(|(_, c)| *c == first || *c == '\n').map(|(at, c)| at + usize::from(c == first))
         }
-        c if is_word(c) => chars.find(|(_, c)| !is_word(*c)).map(|(at, _)| at),
+        c if is_word(c, dialect) => chars.find(|(_, c)| !is_word(*c, dialect)).map(|(at, _)| at),
         c => Some(c.len_utf8()),
     };
     end.unwrap_or(text.len())
 }
 
 /// What a secret may be made of is one word, so that no part of it is taken for a known one.
-fn is_word(c: char) -> bool {
-    !c.is_whitespace() && !"\"'=[]{},#.".contains(c)
+fn is_word(c: char, dialect: Dialect) -> bool {
+    !c.is_whitespace() && c != dialect.separator() && !"\"'=[]{},#.".contains(c)
 }
 
 #[cfg(test)]
@@ -126,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_of_a_broken_line() {
-        let check = |line: &str, expected: &str| assert_eq!(broken(line), expected);
+        let check = |line: &str, expected: &str| assert_eq!(broken(line, Dialect::Native), expected);
         check("port = 80 80", "port = 80 **");
         check("prot = 80", "prot = **");
         check("zyxwvu = 80", "****** = **");
@@ -148,5 +160,22 @@ mod tests {
         check("# was s3cr3t", "# *** ******");
         check("id = \"a\"token = \"s3cr3t\"", "id = \"a\"token = \"******\"");
         check("value = \"gr\u{f6}\u{df}e\"\r\n", "value = \"*******\"\r\n");
+    }
+
+    #[test]
+    fn what_is_shown_of_a_broken_line_of_yaml() {
+        let check = |line: &str, expected: &str| assert_eq!(broken(line, Dialect::Inboxclaw), expected);
+        check("  port: 80: 80", "  port: 80: **");
+        check("  prot: 80", "  prot: **");
+        check("  type: sse", "  type: sse");
+        check("  type: \"sse", "  type: \"sse");
+        check("  match: [a.b, c", "  match: [*.*, *");
+        check("  type: gmail: x", "  type: gmail: *");
+        check("  token: s3cr3t", "  *****: ******");
+        check("  token: \"s3cr3t", "  *****: \"******");
+        check("s3cr3t:", "******:");
+        check("- s3cr3t # was s3cr3t", "- ****** # *** ******");
+        check("--- s3cr3t", "--- ******");
+        check("- s3-cr3t", "- *******");
     }
 }

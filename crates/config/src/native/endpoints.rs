@@ -23,15 +23,19 @@ pub(crate) fn report_shared(sources: &[Source], sinks: &[Sink], checker: &mut Ch
         }
         let place = endpoint.path.strip_suffix('/').unwrap_or(endpoint.path);
         if let Some(before) = first.get(place) {
-            let problem =
-                checker.error(endpoint.span, format!("two endpoints have the URL `{}`", endpoint.path));
+            let is_shown = |path: &str| !checker.concealed.iter().any(|part| path.contains(part));
+            let message = if is_shown(endpoint.path) {
+                format!("two endpoints have the URL `{}`", endpoint.path)
+            } else {
+                "two endpoints have one URL".to_owned()
+            };
+            let problem = checker.error(endpoint.span, message);
             problem.label(endpoint.owner);
             problem.also(before.span, format!("{} has it already", before.owner));
             if before.path != endpoint.path {
-                problem.help(format!(
-                    "`{}` and `{}` are one: a request for the one is redirected to the other",
-                    before.path, endpoint.path
-                ));
+                problem.help(
+                    "with and without a slash at its end a URL is one: where one is served, the other redirects to it",
+                );
             }
         } else {
             first.insert(place, endpoint);

@@ -52,7 +52,7 @@ pub(crate) const DURABILITY: Key<Or<Choice<Durability>>> = Key {
     ),
 };
 
-const RETENTION: Key<Optional<Nested>> = Key {
+pub(crate) const RETENTION: Key<Optional<Nested>> = Key {
     name: "retention",
     doc: "What is kept in the file.",
     presence: Optional(Nested("a table, see [`[log.retention]`](#logretention)"), "its defaults"),

@@ -53,7 +53,7 @@ fn json(key: &str, node: &Node, checker: &mut Checker<'_>) -> Value {
         Data::Bool(value) => Value::from(*value),
         Data::List(items) => items.iter().map(|item| json(key, item, checker)).collect(),
         Data::Table(table) => Value::Object(object(key, table, checker)),
-        Data::Broken => Value::Null,
+        Data::Null | Data::Broken => Value::Null,
     }
 }
 

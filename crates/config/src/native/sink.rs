@@ -174,7 +174,12 @@ impl Patterns {
 }
 
 /// `what` is what messages call the text.
-fn parse_pattern(text: &str, what: &str, span: Span, checker: &mut Checker<'_>) -> Option<TypePattern> {
+pub(crate) fn parse_pattern(
+    text: &str,
+    what: &str,
+    span: Span,
+    checker: &mut Checker<'_>,
+) -> Option<TypePattern> {
     let pattern = TypePattern::parse(text);
     let told = pattern.map_err(|problem| {
         checker.error(span, format!("{what} is no type pattern")).label(problem.to_string());

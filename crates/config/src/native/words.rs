@@ -4,7 +4,7 @@
 const MAX_NAME: usize = 128;
 
 /// A name of a source, a transformer or a sink.
-pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() {
         Err("a name must not be empty")
     } else if name.len() > MAX_NAME {
@@ -17,12 +17,12 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
 }
 
 /// What stands behind `/webhook/` or `/sse/` in a URL.
-pub(super) fn check_id(id: &str) -> Result<(), &'static str> {
+pub(crate) fn check_id(id: &str) -> Result<(), &'static str> {
     if id.is_empty() { Err("an id must not be empty") } else { id.split('/').try_for_each(check_segment) }
 }
 
 /// The path of an endpoint's URL.
-pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
+pub(crate) fn check_path(path: &str) -> Result<(), &'static str> {
     let Some(rest) = path.strip_prefix('/') else {
         return Err("a path must begin with `/`");
     };
@@ -33,7 +33,7 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
 }
 
 /// The path of a file that SQLite opens: it takes some names for something else.
-pub(super) fn check_database(path: &str) -> Result<(), &'static str> {
+pub(crate) fn check_database(path: &str) -> Result<(), &'static str> {
     if path.is_empty() {
         Err("a path must not be empty")
     } else if path.ends_with(['/', '\\']) {
@@ -48,7 +48,7 @@ pub(super) fn check_database(path: &str) -> Result<(), &'static str> {
 }
 
 /// RFC 3986, 3.3, without percent-encoding: two spellings of one URL would be two sinks.
-fn check_segment(segment: &str) -> Result<(), &'static str> {
+pub(crate) fn check_segment(segment: &str) -> Result<(), &'static str> {
     if segment.is_empty() {
         Err("there must be something between and behind slashes")
     } else if segment == "." || segment == ".." {
@@ -61,7 +61,7 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
 }
 
 /// A field name: a token of RFC 9110, 5.6.2.
-pub(super) fn check_header_name(name: &str) -> Result<(), &'static str> {
+pub(crate) fn check_header_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() {
         Err("the name of a header must not be empty")
     } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)) {
@@ -72,7 +72,7 @@ pub(super) fn check_header_name(name: &str) -> Result<(), &'static str> {
 }
 
 /// An IP address or a host name (RFC 1123, 2.1).
-pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
+pub(crate) fn check_host(host: &str) -> Result<(), &'static str> {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -85,7 +85,7 @@ pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
 }
 
 /// An absolute `http` or `https` URL that a path can be added to.
-pub(super) fn check_root_url(url: &str) -> Result<(), &'static str> {
+pub(crate) fn check_root_url(url: &str) -> Result<(), &'static str> {
     let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
         return Err("must begin with `http://` or `https://`");
     };
@@ -104,7 +104,7 @@ pub(super) fn check_root_url(url: &str) -> Result<(), &'static str> {
 }
 
 /// A serialized origin (HTML, 7.1.1), or `*`.
-pub(super) fn check_origin(origin: &str) -> Result<(), &'static str> {
+pub(crate) fn check_origin(origin: &str) -> Result<(), &'static str> {
     if origin == "*" {
         return Ok(());
     }
@@ -129,7 +129,7 @@ pub(super) fn check_origin(origin: &str) -> Result<(), &'static str> {
 }
 
 /// A JSON pointer (RFC 6901).
-pub(super) fn check_pointer(pointer: &str) -> Result<(), &'static str> {
+pub(crate) fn check_pointer(pointer: &str) -> Result<(), &'static str> {
     if !pointer.is_empty() && !pointer.starts_with('/') {
         return Err("a JSON pointer begins with `/`");
     }

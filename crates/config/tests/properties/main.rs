@@ -15,8 +15,8 @@ use breaking::{broken, variables};
 use configs::configs;
 
 /// Parses, and does all that can be done with what comes of it. All that can be seen of it, as one text.
-fn all_that_is_shown(text: &str, env: &Env) -> (Loaded, String) {
-    let loaded = parse(Path::new("test.toml"), text, env);
+fn all_that_is_shown(name: &str, text: &str, env: &Env) -> (Loaded, String) {
+    let loaded = parse(Path::new(name), text, env);
     let shown = [
         loaded.diagnostics.render(false),
         loaded.diagnostics.render(true),
@@ -27,14 +27,20 @@ fn all_that_is_shown(text: &str, env: &Env) -> (Loaded, String) {
     (loaded, shown.concat())
 }
 
-/// Configurations to break: those of the seeds, and those of the golden files.
-fn files() -> Vec<String> {
+const NATIVE: &str = "test.toml";
+const INBOXCLAW: &str = "test.yaml";
+
+/// Configurations of a dialect to break: those of the seeds, and those of the golden files.
+fn files(name: &str) -> Vec<String> {
+    let ending = Path::new(name).extension();
     let folders = ["tests/seeds", "tests/diagnostics"];
     let paths = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let paths = paths.map(|entry| entry.unwrap().path());
-    let toml = paths.filter(|path| path.extension().is_some_and(|it| it == "toml"));
-    toml.filter_map(|path| fs::read_to_string(path).ok()).collect()
+    paths.filter(|path| path.extension() == ending).filter_map(|path| fs::read_to_string(path).ok()).collect()
 }
+
+/// What secrets look like.
+const SECRETS: &str = "[a-z0-9][A-Za-z0-9+/=_-]{10,20}[A-Za-z0-9]|[a-z0-9][A-Za-z0-9]{4,8} [A-Za-z0-9]{4,8}";
 
 /// A place for a secret is `SECRET`.
 const WITH_SECRETS: [&str; 6] = [
@@ -53,6 +59,17 @@ const WITH_SECRETS: [&str; 6] = [
      [sources.a.extractor.signature]\nheader = \"x-hub-signature-256\"\ntoken = \"SECRET\"\n",
 ];
 
+/// The same in Inboxclaw's dialect.
+const YAML_WITH_SECRETS: [&str; 5] = [
+    "sources:\n  fio:\n    token: SECRET # was SECRET\n    poll_interval: 5m\nsink:\n  events:\n    type: sse\n",
+    "sources: {ha: {type: home_assistant, url: \"http://u:SECRET@ha\", access_token: 'SECRET'}}\nsink: {sse: {}}\n",
+    "sink:\n  hook:\n    type: webhook\n    url: https://a.example.com/SECRET\n    headers:\n      \
+     Authorization: \"Bearer SECRET\"\n    payload: &p\n      - SECRET\n      - |\n        SECRET\n  again: *p\n",
+    "# SECRET\nsink:\n  run:\n    type: command\n    command: [curl, \"SECRET\"]\n    match: a.*\n",
+    "server:\n  host: $TOKEN\n  port: ${TOKEN}\ndatabase: {db_path: \"$TOKEN/\", days: $TOKEN}\nsink:\n  a:\n    \
+     type: $TOKEN\n    match: [$TOKEN, \"$TOKEN*\"]\n    path: ?$TOKEN\n    heartbeat_timeout: $TOKEN\n",
+];
+
 /// Places for a secret in the environment.
 const SECRET_VARIABLES: [(&str, &str); 4] = [
     ("TOKEN", "SECRET"),
@@ -64,26 +81,54 @@ const SECRET_VARIABLES: [(&str, &str); 4] = [
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "\\PC*|[\\x00-\\x7f\u{e9}\u{1f600}]*", env in variables()) {
-        all_that_is_shown(&text, &env);
+        all_that_is_shown(NATIVE, &text, &env);
+        all_that_is_shown(INBOXCLAW, &text, &env);
     }
 
     #[test]
     fn no_broken_file_makes_it_panic(
-        text in proptest::sample::select(files()).prop_flat_map(|text| broken(text, 0..6)),
+        text in proptest::sample::select(files(NATIVE)).prop_flat_map(|text| broken(text, 0..6)),
         env in variables(),
     ) {
-        all_that_is_shown(&text, &env);
+        all_that_is_shown(NATIVE, &text, &env);
+    }
+
+    #[test]
+    fn what_a_broken_file_of_inboxclaw_still_means_can_be_printed(
+        text in proptest::sample::select(files(INBOXCLAW)).prop_flat_map(|text| broken(text, 0..6)),
+        env in variables(),
+    ) {
+        let (loaded, _) = all_that_is_shown(INBOXCLAW, &text, &env);
+        if !loaded.diagnostics.has_errors() {
+            let printed = loaded.config.to_toml(Secrets::Shown);
+            let again = parse(Path::new(NATIVE), &printed, &Env::default());
+            let rendered = again.diagnostics.render(false);
+            prop_assert!(!again.diagnostics.has_errors(), "{}\n{}\n{}", text, printed, rendered);
+            prop_assert_eq!(again.config, loaded.config, "{}\n{}", text, printed);
+        }
+    }
+
+    #[test]
+    fn no_secret_of_inboxclaws_file_is_shown(
+        secret in SECRETS,
+        text in proptest::sample::select(&YAML_WITH_SECRETS).prop_flat_map(|text| broken(text.to_owned(), 0..4)),
+    ) {
+        let text = text.replace("SECRET", &secret);
+        let env = Env::from_iter([("TOKEN", &secret)]);
+        let (loaded, _) = all_that_is_shown(INBOXCLAW, &text, &env);
+        let shown = [loaded.diagnostics.render(false), loaded.diagnostics.render(true)].concat();
+        prop_assert!(!shown.contains(&secret), "{}\n{}", text, shown);
     }
 
     #[test]
     fn no_secret_is_shown(
-        secret in "[a-z0-9][A-Za-z0-9+/=_-]{10,20}[A-Za-z0-9]|[a-z0-9][A-Za-z0-9]{4,8} [A-Za-z0-9]{4,8}",
+        secret in SECRETS,
         text in proptest::sample::select(&WITH_SECRETS).prop_flat_map(|text| broken(text.to_owned(), 0..4)),
         variables in proptest::sample::subsequence(&SECRET_VARIABLES, 0..=4),
     ) {
         let text = text.replace("SECRET", &secret);
         let variables = variables.iter().map(|(name, value)| (*name, value.replace("SECRET", &secret)));
-        let (_, shown) = all_that_is_shown(&text, &variables.collect());
+        let (_, shown) = all_that_is_shown(NATIVE, &text, &variables.collect());
         prop_assert!(!shown.contains(&secret), "{}\n{}", text, shown);
     }
 

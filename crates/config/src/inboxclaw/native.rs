@@ -1,0 +1,71 @@
+//! Native documents under construction.
+
+use std::time::Duration;
+
+use crate::Span;
+use crate::tree::{Data, Entry, Node, Table};
+use crate::units::format_duration;
+
+/// A table that is made key by key.
+pub(super) struct Block {
+    /// Where it is, for keys that the file does not have.
+    span: Span,
+    table: Table,
+}
+
+impl Block {
+    pub(super) fn new(span: Span) -> Self {
+        Self { span, table: Table::default() }
+    }
+
+    pub(super) fn text(&mut self, name: &str, text: impl Into<String>, span: Span) {
+        self.set(name, Data::Text { text: text.into(), exact: None }, span);
+    }
+
+    pub(super) fn duration(&mut self, name: &str, duration: Duration, span: Span) {
+        self.text(name, format_duration(duration), span);
+    }
+
+    pub(super) fn integer(&mut self, name: &str, value: i64, span: Span) {
+        self.set(name, Data::Integer(Some(value)), span);
+    }
+
+    pub(super) fn flag(&mut self, name: &str, value: bool, span: Span) {
+        self.set(name, Data::Bool(value), span);
+    }
+
+    /// A value that means the same in both dialects.
+    pub(super) fn node(&mut self, name: &str, node: Node) {
+        let span = node.span;
+        self.table.entries.push(Entry { name: name.to_owned(), span, node });
+    }
+
+    pub(super) fn table(&mut self, name: &str, entries: Vec<Entry>) {
+        self.set(name, Data::Table(Table { entries }), self.span);
+    }
+
+    pub(super) fn block(&mut self, name: &str, block: Block) {
+        let span = block.span;
+        self.set(name, Data::Table(block.table), span);
+    }
+
+    pub(super) fn list(&mut self, name: &str, texts: &[&str], span: Span) {
+        let text = |text: &&str| Data::Text { text: (*text).to_owned(), exact: None };
+        let items = texts.iter().map(|it| Node { span, data: text(it), raw: None });
+        self.set(name, Data::List(items.collect()), span);
+    }
+
+    pub(super) fn into_table(self) -> Table {
+        self.table
+    }
+
+    /// The block under its name.
+    pub(super) fn into_entry(self, name: &str) -> Entry {
+        let Self { span, table } = self;
+        Entry { name: name.to_owned(), span, node: Node { span, data: Data::Table(table), raw: None } }
+    }
+
+    fn set(&mut self, name: &str, data: Data, span: Span) {
+        self.table.entries.push(Entry { name: name.to_owned(), span, node: Node { span, data, raw: None } });
+    }
+}
