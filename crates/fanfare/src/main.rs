@@ -19,6 +19,8 @@
 mod cli;
 mod commands;
 mod exit;
+#[cfg(test)]
+mod faulty_log;
 mod http;
 mod ids;
 mod log;

@@ -66,3 +66,50 @@ impl Publisher {
         appending.await.unwrap_or_else(|error| Err(AppendError::Unknown(error.to_string())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use fanfare_event::{Draft, Headers, Object, SourceName};
+    use fanfare_source::Intake;
+    use fanfare_transform::{Chain, Spec, build};
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::faulty_log::{Fault, FaultyLog};
+
+    #[tokio::test]
+    async fn what_transformers_remember_follows_the_log_also_where_the_publisher_is_gone() {
+        let once = build(Spec::Deduplicate { capacity: 10, key_path: "/key" }).unwrap();
+        let chain = Chain::new([("once".to_owned(), once)]);
+        let intake = Intake::new(SourceName::new("ci"), "", Object::new(), chain);
+        let take = || {
+            let draft = Draft { body: json!({"type": "t", "key": 1}), ..Draft::default() };
+            intake.take([draft], &Headers::new(), Timestamp::UNIX_EPOCH, || "i".to_owned())
+        };
+        let log = Arc::new(FaultyLog::new());
+        let publisher = Publisher::new(Arc::clone(&log) as Arc<dyn EventLog>, &BTreeSet::new());
+
+        // A try that stored nothing leaves no trace.
+        log.fail_next(Fault::Unavailable);
+        assert!(publisher.publish(take().unwrap(), None).await.is_err());
+
+        log.fail_next(Fault::Held);
+        let publishing = publisher.publish(take().unwrap(), None);
+        assert!(tokio::time::timeout(Duration::ZERO, publishing).await.is_err(), "the log holds it");
+        assert!(take().is_err(), "the same event is on its way");
+        log.release();
+        let again = async {
+            loop {
+                match take() {
+                    Ok(delivery) => break delivery.events,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let again = tokio::time::timeout(Duration::from_secs(10), again).await;
+        assert_eq!(again, Ok(Vec::new()), "it is known to be there");
+    }
+}

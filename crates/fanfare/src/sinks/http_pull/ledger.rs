@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use fanfare_config::Ttl;
 use fanfare_event::{EventType, Seq, SinkName, Stored, TypePattern, TypePatterns};
-use fanfare_log::{Page, RecordChange};
+use fanfare_log::{Page, RecordChange, Records};
 use jiff::{SignedDuration, Timestamp};
 
 use marks::Marks;
@@ -101,7 +101,7 @@ pub(super) struct Change {
 
 impl Ledger {
     /// A ledger as its records have it. Where what is on offer has changed since, what was withheld is looked at anew.
-    pub(super) fn open(offer: Offer, records: &BTreeMap<Box<str>, Box<[u8]>>) -> Result<Self, Unreadable> {
+    pub(super) fn open(offer: Offer, records: &Records) -> Result<Self, Unreadable> {
         let record::Kept { state, marks, batches } = record::read(records)?;
         let next = if state.offer == offer.text() { state.next.max(state.floor) } else { state.floor };
         let last_batch = batches.keys().next_back().copied().unwrap_or(0).max(state.last_batch);
@@ -129,15 +129,15 @@ impl Ledger {
         self.last_batch
     }
 
-    /// Takes in a page that was read from `next`.
+    /// Takes in a page that was read from `next`. Where a part of the log is lost the page says where it goes on; what waits
+    /// before that is still there.
     pub(super) fn learn(&mut self, page: &Page, now: Timestamp) {
         for stored in &page.events {
             if stored.seq >= self.next && self.is_meant(stored) && !self.marks.contains(stored.seq) {
                 self.take(stored, now);
             }
         }
-        self.next = self.next.max(page.next);
-        self.forget_before(page.oldest);
+        self.next = self.next.max(page.next).max(page.oldest);
     }
 
     /// The log has nothing before this any more.

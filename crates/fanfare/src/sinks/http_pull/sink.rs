@@ -97,6 +97,9 @@ impl PullSink {
             for gone in &gone {
                 ledger.forget(*gone);
             }
+            if seqs.is_empty() && gone.is_empty() {
+                return Err(LogError("it does not show yet what it has".to_owned()).into());
+            }
             if seqs.is_empty() {
                 // Retention took them all meanwhile, and may have left others.
                 continue;
@@ -206,13 +209,17 @@ async fn read(log: &dyn EventLog, wanted: &[Seq]) -> Result<Read, LogError> {
                 read.events.push(payload);
             }
         }
-        if page.next <= from {
-            // The ledger knows it from this log, so that it is gone, or the log lags behind itself.
+        // Where neither goes on, the log lags behind itself.
+        let next = page.next.max(page.oldest);
+        if next <= from {
             return Ok(read);
         }
-        while let Some(gone) = wanted.next_if(|seq| *seq < page.next) {
+        while let Some(gone) = wanted.next_if(|seq| *seq < next) {
             read.gone.push(gone);
         }
     }
     Ok(read)
 }
+
+#[cfg(test)]
+mod tests;

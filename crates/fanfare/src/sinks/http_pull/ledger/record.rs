@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use fanfare_event::Seq;
-use fanfare_log::RecordChange;
+use fanfare_log::{RecordChange, Records};
 use serde_json::{Value, json};
 
 use super::MAX_BATCH_EVENTS;
@@ -57,7 +57,7 @@ pub(super) struct Batch {
     bytes: Box<[u8]>,
 }
 
-pub(super) fn read(records: &BTreeMap<Box<str>, Box<[u8]>>) -> Result<Kept, Unreadable> {
+pub(super) fn read(records: &Records) -> Result<Kept, Unreadable> {
     let state = match records.get(STATE) {
         Some(value) => State::read(value)?,
         None => State { floor: Seq::FIRST, next: Seq::FIRST, offer: String::new(), last_batch: 0 },

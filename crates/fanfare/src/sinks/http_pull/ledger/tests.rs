@@ -278,6 +278,20 @@ fn what_is_done_collapses_into_a_floor() {
 }
 
 #[test]
+fn what_waits_before_a_damaged_part_of_the_log_is_not_forgotten() {
+    let mut ledger = Ledger::open(offer(&["*"], None), &BTreeMap::new()).unwrap();
+    let events = |numbers: std::ops::RangeInclusive<u64>| {
+        numbers.map(|number| stored(number, "t", 0, "warehouse")).collect::<Vec<_>>()
+    };
+    ledger.learn(&Page { events: events(1..=3), next: seq(4), oldest: seq(1) }, at(0));
+    ledger.learn(&Page { events: Vec::new(), next: seq(4), oldest: seq(8) }, at(0));
+    assert_eq!(ledger.next(), seq(8));
+    ledger.learn(&Page { events: events(8..=9), next: seq(10), oldest: seq(1) }, at(0));
+    let due = ledger.due(&TypePatterns::any(), at(0), 10);
+    assert_eq!(due.seqs, [1, 2, 3, 8, 9].map(seq));
+}
+
+#[test]
 fn the_oldest_of_too_many_batches_is_forgotten() {
     let offer = offer(&["*"], None);
     let records = BTreeMap::new();
