@@ -171,7 +171,7 @@ fn a_page_of_another_origin_may_follow_a_redirect() {
 #[cfg(feature = "source_mock")]
 #[test]
 fn a_mock_source_makes_an_event_at_once_and_again() {
-    let server = serve(
+    let mut server = serve(
         "[log]\ntype = \"memory\"\n[sources.test_source.extractor]\ntype = \"mock\"\ninterval = \"50ms\"\n\
          [sinks.s]\ntype = \"sse\"\npath = \"/s/\"\nprofile = \"envelope\"\n",
     );
@@ -189,6 +189,7 @@ fn a_mock_source_makes_an_event_at_once_and_again() {
         assert_eq!(event["data"].as_object().unwrap().len(), 1);
         assert!(ids.insert(event["event_id"].as_str().unwrap().to_owned()));
     }
+    assert_eq!(server.terminate(LONG).unwrap().code(), Some(0), "it ends with the server");
 }
 
 #[cfg(feature = "source_mock")]

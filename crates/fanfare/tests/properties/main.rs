@@ -44,8 +44,13 @@ impl RequestHead for Head {
 
 /// What a client reads of what a request brings; `None` where it is refused.
 fn read(headers: &[(&str, &str)], body: &Value) -> Option<Vec<Event>> {
+    read_as(Profile::Cdevent, headers, body)
+}
+
+/// The same of a webhook and a stream of this profile.
+fn read_as(profile: Profile, headers: &[(&str, &str)], body: &Value) -> Option<Vec<Event>> {
     let intake = Intake::new(SourceName::new("ci"), "http://localhost:8080", Object::new(), Chain::default());
-    let webhook = Webhook::new(intake, Profile::Cdevent, HeaderRules::default(), vec![], 1 << 20);
+    let webhook = Webhook::new(intake, profile, HeaderRules::default(), vec![], 1 << 20);
     let head = Head(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
     let body = body.to_string();
     let accepted =
@@ -58,8 +63,8 @@ fn read(headers: &[(&str, &str)], body: &Value) -> Option<Vec<Event>> {
             source_number: SourceNumber::FIRST,
             event: Arc::new(finished.clone()),
         };
-        let payload = Profile::Cdevent.payload(&stored);
-        let framed = frame::event(Profile::Cdevent, stored.seq, &finished.id, &payload);
+        let payload = profile.payload(&stored);
+        let framed = frame::event(profile, stored.seq, &finished.id, &payload);
         match &parser.push(&framed)[..] {
             [Item::Event(event)] => event.clone(),
             other => panic!("not one event: {other:?}"),
@@ -155,6 +160,33 @@ proptest! {
             body["context"]["source"] = "http://localhost:8080/?source=ci".into();
         }
         prop_assert_eq!(read, body);
+    }
+
+    #[test]
+    fn any_data_comes_out_of_an_envelope_as_it_was(
+        id in proptest::option::of(word()),
+        kind in word(),
+        subject in proptest::option::of(text()),
+        time in "2024-0[1-9]-1[0-9]T10:00:00(\\.5)?(Z|\\+02:00)?",
+        data in object(json_value()),
+        context in proptest::option::of(object(json_value())),
+    ) {
+        let mut data = Value::Object(data);
+        if let Some(context) = context {
+            data["context"] = Value::Object(context);
+            data["context"]["type"] = kind.clone().into();
+        }
+        let envelope = json!({"event_id": id, "event_type": kind, "entity_id": subject, "occurred_at": time, "data": data});
+        let Some(events) = read_as(Profile::Envelope, &[], &envelope) else { return Ok(()) };
+        prop_assert_eq!(events.len(), 1);
+        let read: Value = serde_json::from_str(&events[0].data).unwrap();
+        prop_assert_eq!(&read["data"], &data);
+        prop_assert_eq!(&read["event_type"], &envelope["event_type"]);
+        prop_assert_eq!(&read["event_id"], id.as_deref().filter(|id| !id.is_empty()).unwrap_or("fresh"));
+        prop_assert_eq!(read["entity_id"].as_str(), subject.as_deref().filter(|subject| !subject.is_empty()));
+        // Sent on to another server it stays what it is.
+        let again = read_as(Profile::Envelope, &[], &read).unwrap();
+        prop_assert_eq!(&again[0].data, &events[0].data);
     }
 
     #[test]
