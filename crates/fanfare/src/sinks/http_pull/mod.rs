@@ -131,7 +131,8 @@ impl PullEndpoint {
                     // It must not open a batch that nobody sees.
                     return Ok(json_response(empty()));
                 }
-                let extract = async move { sink.extract(&*log, &types, max, Timestamp::now()).await };
+                let turn = sink.turn().await;
+                let extract = async move { sink.extract(turn, &*log, &types, max, Timestamp::now()).await };
                 let extracted = to_its_end(extract).await?;
                 debug!(sink = %self.sink.name(), batch = extracted.id, events = extracted.events.len(), "extracted");
                 Ok(json_response(full(write(&extracted))))
@@ -143,7 +144,8 @@ impl PullEndpoint {
                     Problem::new(StatusCode::NOT_FOUND, detail).with("parameter", "batch_id")
                 };
                 let id = parameters::batch_id(query)?.ok_or_else(unknown)?;
-                let confirm = async move { sink.confirm(&*log, id, Timestamp::now()).await };
+                let turn = sink.turn().await;
+                let confirm = async move { sink.confirm(turn, &*log, id, Timestamp::now()).await };
                 let count = to_its_end(confirm).await?.ok_or_else(unknown)?;
                 debug!(sink = %self.sink.name(), batch = id, events = count, "confirmed");
                 Ok(problem::json(StatusCode::OK, &json!({"status": "success", "marked_count": count})))

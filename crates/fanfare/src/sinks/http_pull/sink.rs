@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fanfare_event::{Profile, Seq, TypePatterns};
 use fanfare_log::{AppendError, EventLog, LogError, RecordChange};
 use jiff::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::ledger::{Confirm, Ledger, MAX_BATCH_EVENTS, Offer, Unreadable};
 
@@ -41,8 +41,11 @@ pub(super) struct PullSink {
     ids: Arc<BatchIds>,
     /// None until somebody asks, and after a write of which nobody knows what became of it. One request at a time has
     /// it, never for as long as a client takes to read its answer.
-    ledger: Mutex<Option<Ledger>>,
+    ledger: Arc<Mutex<Option<Ledger>>>,
 }
+
+/// A request's turn at the sink.
+pub(super) type Turn = OwnedMutexGuard<Option<Ledger>>;
 
 /// A batch as it is sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,22 +74,27 @@ pub(super) enum Unavailable {
 
 impl PullSink {
     pub(super) fn new(offer: Offer, ids: Arc<BatchIds>) -> Self {
-        Self { offer, ids, ledger: Mutex::new(None) }
+        Self { offer, ids, ledger: Arc::default() }
     }
 
     pub(super) fn name(&self) -> &fanfare_event::SinkName {
         &self.offer.sink
     }
 
+    /// Waits for a turn. Whoever goes away meanwhile gives it up.
+    pub(super) async fn turn(&self) -> Turn {
+        Arc::clone(&self.ledger).lock_owned().await
+    }
+
     /// Makes a batch of the oldest events of these types.
     pub(super) async fn extract(
         &self,
+        mut held: Turn,
         log: &dyn EventLog,
         types: &TypePatterns,
         max: usize,
         now: Timestamp,
     ) -> Result<Extracted, Unavailable> {
-        let mut held = self.ledger.lock().await;
         let ledger = self.ready(&mut held, log, now).await?;
         loop {
             let due = ledger.due(types, now, max.min(MAX_BATCH_EVENTS));
@@ -119,11 +127,11 @@ impl PullSink {
     /// Confirms a batch, and says how many events that were. None where nobody knows it.
     pub(super) async fn confirm(
         &self,
+        mut held: Turn,
         log: &dyn EventLog,
         id: u64,
         now: Timestamp,
     ) -> Result<Option<usize>, Unavailable> {
-        let mut held = self.ledger.lock().await;
         match self.ready(&mut held, log, now).await?.confirm(id) {
             Confirm::Unknown => Ok(None),
             Confirm::Again => Ok(Some(0)),

@@ -13,7 +13,11 @@ fn sink() -> PullSink {
 }
 
 async fn extract(sink: &PullSink, log: &FaultyLog) -> Result<Extracted, Unavailable> {
-    sink.extract(log, &TypePatterns::any(), 2, Timestamp::now()).await
+    sink.extract(sink.turn().await, log, &TypePatterns::any(), 2, Timestamp::now()).await
+}
+
+async fn confirm(sink: &PullSink, log: &FaultyLog, id: u64) -> Result<Option<usize>, Unavailable> {
+    sink.confirm(sink.turn().await, log, id, Timestamp::now()).await
 }
 
 #[tokio::test]
@@ -29,12 +33,12 @@ async fn nothing_is_given_out_or_confirmed_that_the_log_does_not_have() {
     let id = batch.id.unwrap();
 
     log.fail_next(Fault::Unavailable);
-    assert!(sink.confirm(&log, id, Timestamp::now()).await.is_err());
+    assert!(confirm(&sink, &log, id).await.is_err());
     assert_eq!(extract(&sink, &log).await.unwrap().events, batch.events, "it was not confirmed");
     // The log stored it and could not say so: what it has holds.
     log.fail_next(Fault::Unknown);
-    assert!(sink.confirm(&log, id, Timestamp::now()).await.is_err());
-    assert_eq!(sink.confirm(&log, id, Timestamp::now()).await, Ok(Some(0)));
+    assert!(confirm(&sink, &log, id).await.is_err());
+    assert_eq!(confirm(&sink, &log, id).await, Ok(Some(0)));
     assert_eq!(extract(&sink, &log).await.unwrap().events.len(), 1);
 }
 
@@ -64,7 +68,7 @@ async fn narrowing_reads_over_what_is_not_meant() {
         log.store(event).await;
     }
     let rare = TypePatterns::new(TypePattern::parse("rare"));
-    let batch = sink.extract(&log, &rare, 10, Timestamp::now()).await.unwrap();
+    let batch = sink.extract(sink.turn().await, &log, &rare, 10, Timestamp::now()).await.unwrap();
     assert_eq!((batch.events.len(), batch.remaining), (3, 0));
 }
 
