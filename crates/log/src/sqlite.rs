@@ -34,7 +34,7 @@ use self::checkpoint::Checkpointer;
 use self::group::{Encoded, Head, Request, Work};
 use self::keys::Merge;
 use self::newest::Newest;
-use self::open::{Opened, Wanted};
+use self::open::{Mode, Opened, Wanted};
 use self::queue::Queue;
 use self::readers::{Reader, Readers};
 use self::row::Seal;
@@ -101,8 +101,14 @@ pub struct SqliteLog {
 impl SqliteLog {
     /// Opens the log, or begins one. Blocks for as long as it takes to read the newest events' keys, a second at most.
     pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        Self::open_on(options, None)
+    }
+
+    /// Opens it on a disk that is full at so many pages.
+    fn open_on(options: SqliteOptions, max_pages: Option<u32>) -> Result<Self, OpenError> {
         let SqliteOptions { path, durability, retention, epoch, first, sources, clock, report } = options;
-        let wanted = Wanted { durability, epoch: &epoch, first: read::sql(first), sources: &sources };
+        let mode = Mode { durability, max_pages };
+        let wanted = Wanted { mode, epoch: &epoch, first: read::sql(first), sources: &sources };
         let opened = open::open(&path, &wanted)?;
         let Opened { connection, lock, meta, standing, sources, pending, next, trouble } = opened;
         let seq = |number| read::seq(number).unwrap_or(Seq::FIRST);
@@ -119,7 +125,7 @@ impl SqliteLog {
             path: path.clone(),
             reason: format!("its threads cannot be started: {error}"),
         };
-        let checkpointer = Checkpointer::start(&path, durability).map_err(threads)?;
+        let checkpointer = Checkpointer::start(&path, mode).map_err(threads)?;
         let mut connection = connection;
         checkpointer.watch(&mut connection).map_err(|error| OpenError::Unusable {
             path: path.clone(),
@@ -130,7 +136,7 @@ impl SqliteLog {
         let head = Head { next, last: standing.last, ordinal: standing.ordinal, rows: standing.rows, meta };
         let writer = Writer {
             path: path.clone(),
-            durability,
+            mode,
             retention,
             clock,
             shared: Arc::clone(&shared),
@@ -293,3 +299,6 @@ impl EventLog for SqliteLog {
         tail::tail(&self.shared, &self.reader, after)
     }
 }
+
+#[cfg(test)]
+mod tests;

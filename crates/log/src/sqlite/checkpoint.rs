@@ -8,9 +8,9 @@ use std::thread::{Builder, JoinHandle};
 
 use rusqlite::Connection;
 
-use super::open::connect;
+use super::WAL_BYTES;
+use super::open::{Mode, connect};
 use super::queue::{Queue, Taken};
-use super::{Durability, WAL_BYTES};
 
 /// Bytes of a page in the WAL, <https://sqlite.org/fileformat2.html#walformat>: 4096 and a header.
 const FRAME: u64 = 4096 + 24;
@@ -42,14 +42,14 @@ enum Stage {
 }
 
 impl Checkpointer {
-    pub(super) fn start(path: &Path, durability: Durability) -> std::io::Result<Self> {
+    pub(super) fn start(path: &Path, mode: Mode) -> std::io::Result<Self> {
         let orders = Arc::new(Queue::new());
         let done = Arc::new(AtomicBool::new(false));
         let thread = {
             let (orders, done, path) = (Arc::clone(&orders), Arc::clone(&done), path.to_owned());
             Builder::new()
                 .name("log-checkpoint".to_owned())
-                .spawn(move || fold_when_told(&orders, &done, &path, durability))?
+                .spawn(move || fold_when_told(&orders, &done, &path, mode))?
         };
         Ok(Self {
             orders,
@@ -109,11 +109,11 @@ fn after(frames: u32) -> u32 {
     frames.saturating_add(FOLD_AT)
 }
 
-fn fold_when_told(orders: &Queue<()>, done: &AtomicBool, path: &Path, durability: Durability) {
+fn fold_when_told(orders: &Queue<()>, done: &AtomicBool, path: &Path, mode: Mode) {
     let mut connection = None;
     while let Taken::Items(_) = orders.take(None, usize::MAX, |()| 1) {
         if connection.is_none() {
-            connection = connect(path, durability).ok();
+            connection = connect(path, mode).ok();
         }
         if let Some(connection) = &connection {
             fold(connection, "PRAGMA wal_checkpoint(PASSIVE)");

@@ -80,10 +80,18 @@ pub(super) struct Opened {
     pub(super) trouble: Option<String>,
 }
 
+/// How a connection writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mode {
+    pub(super) durability: Durability,
+    /// Pages at which the disk is taken for full. Only tests have a disk as small.
+    pub(super) max_pages: Option<u32>,
+}
+
 /// What a log is opened with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
-    pub(super) durability: Durability,
+    pub(super) mode: Mode,
     pub(super) epoch: &'a Epoch,
     pub(super) first: i64,
     pub(super) sources: &'a [SourceName],
@@ -132,7 +140,7 @@ pub(super) fn open(path: &Path, wanted: &Wanted<'_>) -> Result<Opened, OpenError
     if is_new(&connection, path).map_err(failed)?? {
         create(&connection, wanted.epoch).map_err(failed)?;
     }
-    prepare(&connection, wanted.durability).map_err(failed)?;
+    prepare(&connection, wanted.mode).map_err(failed)?;
     let damaged = |reason: &str| OpenError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
     let mut meta = Meta::read(&connection).map_err(|error| match error {
         rusqlite::Error::QueryReturnedNoRows | rusqlite::Error::SqliteFailure(..) if !is_trouble(&error) => {
@@ -225,10 +233,10 @@ fn create(connection: &Connection, epoch: &Epoch) -> rusqlite::Result<()> {
 }
 
 /// A connection that writes. The file must be a log already.
-pub(super) fn connect(path: &Path, durability: Durability) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, mode: Mode) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags() - OpenFlags::SQLITE_OPEN_CREATE)?;
     connection.busy_timeout(BUSY)?;
-    prepare(&connection, durability)?;
+    prepare(&connection, mode)?;
     Ok(connection)
 }
 
@@ -241,10 +249,13 @@ pub(super) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn prepare(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+fn prepare(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
     protect(connection)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", synchronous(durability))?;
+    connection.pragma_update(None, "synchronous", synchronous(mode.durability))?;
+    if let Some(pages) = mode.max_pages {
+        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+    }
     // 16 MiB.
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "foreign_keys", false)

@@ -11,11 +11,10 @@ use fanfare_event::{Seq, SourceName, SourceNumber};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::Durability;
 use super::checkpoint::Checkpointer;
 use super::group::{Failure, Group, Head, Request, Stores};
 use super::keys::{Merge, Slice};
-use super::open::{self, Meta, Standing};
+use super::open::{self, Meta, Mode, Standing};
 use super::pace::Pace;
 use super::queue::{Queue, Taken};
 use super::read::{seq, sql};
@@ -41,7 +40,7 @@ pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 pub(super) struct Writer {
     pub(super) path: PathBuf,
-    pub(super) durability: Durability,
+    pub(super) mode: Mode,
     pub(super) retention: FileRetention,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
@@ -112,9 +111,10 @@ impl Writer {
         let given = self.head.next;
         match self.commit(&mut requests, &mut stores) {
             Ok(()) => {
-                self.recovered();
                 self.upkeep.grown += stores.bytes;
                 if !stores.events.is_empty() {
+                    // Repetitions alone write nothing, and so say nothing of the disk.
+                    self.recovered();
                     // First the keys: who learns of an event finds it.
                     self.shared.pending.add(stores.entries);
                     self.merge.added(self.head.last.unwrap_or(0));
@@ -190,7 +190,7 @@ impl Writer {
         if self.connection.is_some() {
             return Ok(());
         }
-        let mut connection = open::connect(&self.path, self.durability)?;
+        let mut connection = open::connect(&self.path, self.mode)?;
         let meta = Meta::read(&connection)?;
         if meta.epoch != self.head.meta.epoch {
             return Err(rusqlite::Error::InvalidPath(self.path.clone()));
@@ -385,7 +385,7 @@ impl Writer {
             connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
             let value = change(connection)?;
             connection.prepare_cached("COMMIT")?.execute([])?;
-            connection.pragma_update(None, "synchronous", open::synchronous(self.durability))?;
+            connection.pragma_update(None, "synchronous", open::synchronous(self.mode.durability))?;
             Ok(value)
         };
         run().map_err(Failure::Nothing)

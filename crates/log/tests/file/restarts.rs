@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_event::{Event, EventId, Seq, SinkName, SourceName};
-use fanfare_log::{Appended, Batch, EventLog as _, FileRetention, NewEvent, RecordChange, SourcePosition};
+use fanfare_log::{
+    Appended, Batch, EventLog as _, FileRetention, NewEvent, RecordChange, SourcePosition, Tail, TailStream,
+};
+use futures_util::StreamExt as _;
 
 use crate::kit::{Place, append, ids, named, put, put_all, sized, try_put, until, wait, walk};
 
@@ -98,4 +101,28 @@ fn the_file_stays_about_as_large_as_it_may() {
     let (events, told) = walk(&log, Seq::FIRST);
     assert_eq!(ids(&events).last(), Some(&"199-9"));
     assert!(events.len() > 100 && told.len() == 1, "{} {told:?}", events.len());
+}
+
+#[test]
+fn a_tail_that_is_behind_reads_the_file() {
+    // More than the newest that are kept in memory.
+    const EVENTS: usize = 6000;
+    let place = Place::new();
+    drop(place.open());
+    let log = place.open();
+    let first = put(&log, named("first"));
+    let (mut all, mut later) = (log.tail(None), log.tail(Some(first)));
+    for begin in (0..EVENTS).step_by(500) {
+        append(&log, (begin..begin + 500).map(|n| sized(&n.to_string(), 0)).collect());
+    }
+    let next = |tail: &mut TailStream| match wait(tail.next()) {
+        Some(Tail::Event(stored)) => stored.event.id.to_string(),
+        other => panic!("no event: {other:?}"),
+    };
+    assert_eq!(next(&mut all), "first");
+    for n in 0..EVENTS {
+        assert_eq!((next(&mut all), next(&mut later)), (n.to_string(), n.to_string()));
+    }
+    put(&log, named("last"));
+    assert_eq!((next(&mut all), next(&mut later)), ("last".to_owned(), "last".to_owned()));
 }
