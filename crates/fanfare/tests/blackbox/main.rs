@@ -11,6 +11,7 @@ mod envelope_stream;
 mod kit;
 mod lag;
 mod limits;
+mod log_file;
 mod narrowing;
 #[cfg(feature = "sink_http_pull")]
 mod pull;
