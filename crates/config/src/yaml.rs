@@ -1,12 +1,14 @@
 //! A YAML document (1.2, core schema) as a [`Table`] in which every key and value knows its place. What the keys mean
-//! is not known here. Scalars are made in `scalar`; variables in them are expanded by the caller's [`Expand`].
+//! is not known here. Scalars are made in `scalar`, and variables in them expanded by the caller's [`Expand`]; syntax
+//! errors are put into words in `explain`.
 
+mod explain;
 mod scalar;
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, StrInput, StructureStyle, Tag};
+use granit_parser::{Event, Options, Parser, ScalarStyle, StrInput, StructureStyle, Tag};
 
 use crate::checker::quoted;
 use crate::tree::{Data, Entry, Node, Table};
@@ -109,7 +111,7 @@ impl<'t> Reader<'t, '_> {
                 Err(error) => {
                     let at = error.marker().byte_offset().unwrap_or_default();
                     let problem = self.diagnostics.error(self.span(at..at), "this is not YAML");
-                    explain(error.kind(), problem);
+                    explain::explain(error.kind(), problem);
                     self.document.is_broken = true;
                     self.error = Some(at);
                     return None;
@@ -347,50 +349,6 @@ impl Size {
 
     fn into_value(self, span: Span, data: Data) -> Value {
         Value { node: Node { span, data, raw: None }, nodes: self.nodes + 1, depth: self.depth }
-    }
-}
-
-/// Says what is wrong, and what to do about what people do wrong most.
-fn explain(kind: &ErrorKind, problem: &mut crate::Diagnostic) {
-    match kind {
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => {
-            problem.label("a tab").help("YAML is indented with spaces, and tabs are none");
-        }
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => {
-            problem.label("no key may end here").help(
-                "a text with `: ` in it needs quotes; a key that lies in another needs a line of its own",
-            );
-        }
-        ErrorKind::UnexpectedCharacter { .. } => {
-            problem
-                .label("no value may begin so")
-                .help("a text that begins with such a character needs quotes");
-        }
-        ErrorKind::RecursionLimitExceeded => {
-            problem.label(format!("this lies more than {MAX_DEPTH} levels deep"));
-        }
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
-            problem
-                .label("this fits nothing above it")
-                .help("keys that belong together have the same number of spaces before them");
-        }
-        ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => {
-            problem
-                .label("a text in quotes should have ended before")
-                .help("look for a quote that is missing");
-        }
-        ErrorKind::MissingAnchorOrAliasName => {
-            problem
-                .label("the name of an alias or an anchor is missing")
-                .help("a text that begins with `*` or `&` needs quotes, as in `match: \"*\"`");
-        }
-        kind => {
-            problem.label(kind.to_string());
-        }
     }
 }
 
