@@ -7,9 +7,11 @@
 mod checkpoint;
 mod group;
 mod keys;
+mod meta;
 mod newest;
 mod open;
 mod pace;
+mod prune;
 mod queue;
 mod read;
 mod readers;

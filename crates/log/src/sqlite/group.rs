@@ -10,7 +10,8 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::keys::{self, KeyHash, Pending};
-use super::open::{self, Meta, PROMISE};
+use super::meta::Meta;
+use super::open::{self, PROMISE};
 use super::row::{self, Place, Seal};
 use super::{read, trouble};
 use crate::{AppendError, Appended, RecordChange, SourcePosition};

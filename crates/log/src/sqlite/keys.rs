@@ -5,8 +5,8 @@
 //! their hashes, between commits. The rows hold everything that the table does: what was not merged when the process
 //! ended is read from them (`indexed` in the table `meta` says from where).
 //!
-//! Entries of events that are gone are only removed where a merge passes by. Until then they tell, of an id, that there
-//! was one.
+//! Entries of events that are gone are only removed by a merge, once there are many. Until then they tell, of an id, that
+//! there was one.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use fanfare_event::EventId;
 use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
-use super::pace::Pace;
+use super::pace::{self, Pace};
 use crate::DedupeKey;
 
 /// A dedupe key as a row holds it: the first half of its SHA-256, so that nobody can make two that are taken for one.
@@ -28,8 +28,15 @@ const MERGE_AT: usize = 1 << 17;
 /// Entries in memory from which on merging goes before publishing: it must not fall behind for ever.
 const MERGE_FIRST: usize = 4 * MERGE_AT;
 
-/// The part of all hashes that a slice passes at most, so that removing what is gone is bounded as adding is.
-const SLICES: u64 = 256;
+/// The part of all words that a slice passes at the most, and at the least: one part in so many. What is gone is looked
+/// for among all entries there, so a slice of a large table must be narrow.
+const WIDEST: u64 = u64::MAX >> 8;
+const NARROWEST: u64 = u64::MAX >> 24;
+
+/// Rows that retention must have taken before their entries are looked for, at least, and as a part of what is held:
+/// looking passes all entries there are.
+const SWEEP_AT: u64 = MERGE_AT as u64;
+const SWEEP_PART: u64 = 8;
 
 /// The hash of a dedupe key.
 pub(super) fn hash_key(key: &DedupeKey) -> KeyHash {
@@ -104,16 +111,25 @@ pub(super) fn next(
 }
 
 /// Merging, as the thread that writes does it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Merge {
     under_way: Option<Pass>,
     /// The newest row whose entries are in memory.
     newest: i64,
-    /// Rows that retention has taken since the last pass began.
-    removed: usize,
-    /// The oldest row that was held when the last pass began.
+    /// Rows that retention has taken since entries were last looked for that are gone.
+    removed: u64,
+    /// The oldest row that was held then.
     forget_next: i64,
+    /// Entries that a slice merges.
     pace: Pace,
+    /// Words that it passes.
+    width: u64,
+}
+
+impl Default for Merge {
+    fn default() -> Self {
+        Self { under_way: None, newest: 0, removed: 0, forget_next: 0, pace: Pace::default(), width: WIDEST }
+    }
 }
 
 /// One pass over all words.
@@ -123,8 +139,8 @@ struct Pass {
     cursor: Entry,
     /// When it is through, the table has the entries of all rows up to here.
     upto: i64,
-    /// Entries of rows before this one go.
-    forget_before: i64,
+    /// Entries of rows before this one go, if it is one that looks for them.
+    forget_before: Option<i64>,
 }
 
 /// What a slice did.
@@ -146,13 +162,17 @@ impl Merge {
     }
 
     /// Retention took so many rows.
-    pub(super) fn removed(&mut self, rows: usize) {
+    pub(super) fn removed(&mut self, rows: u64) {
         self.removed += rows;
     }
 
-    /// Whether there is something to merge.
-    pub(super) fn is_due(&self, pending: &Pending) -> bool {
-        self.under_way.is_some() || self.removed >= MERGE_AT || pending.lock().fresh.len() >= MERGE_AT
+    /// Whether there is something to merge, or enough to remove; so many rows are held.
+    pub(super) fn is_due(&self, pending: &Pending, held: u64) -> bool {
+        self.under_way.is_some() || self.sweeps(held) || pending.lock().fresh.len() >= MERGE_AT
+    }
+
+    fn sweeps(&self, held: u64) -> bool {
+        self.removed >= SWEEP_AT.max(held / SWEEP_PART)
     }
 
     /// Whether publishing must wait for it.
@@ -161,22 +181,19 @@ impl Merge {
     }
 
     /// Merges the next slice within a transaction of the caller's, which tells [`Merge::committed`] or
-    /// [`Merge::failed`] what became of it. `oldest`: the oldest row that is held.
+    /// [`Merge::failed`] what became of it. `oldest`: the oldest of the rows that are held, `held`: how many.
     pub(super) fn slice(
         &mut self,
         connection: &Connection,
         pending: &Pending,
         oldest: i64,
+        held: u64,
     ) -> rusqlite::Result<Slice> {
-        let pass = *self.under_way.get_or_insert_with(|| {
-            let mut sets = pending.lock();
-            sets.merging = std::mem::take(&mut sets.fresh);
-            self.removed = 0;
-            // What is gone now goes with the next pass only, so that ids are known for a while after their events.
-            let forget_before = std::mem::replace(&mut self.forget_next, oldest);
-            Pass { cursor: BEGIN, upto: self.newest, forget_before }
-        });
-        let widest = (pass.cursor.0.saturating_add_unsigned(u64::MAX / SLICES), i64::MAX);
+        let pass = match self.under_way {
+            Some(pass) => pass,
+            None => self.begin(pending, oldest, held),
+        };
+        let widest = (pass.cursor.0.saturating_add_unsigned(self.width), i64::MAX);
         let entries: Vec<Entry> =
             pending.lock().merging.range(pass.cursor..=widest).take(self.pace.rows()).copied().collect();
         let end = entries.last().filter(|_| entries.len() == self.pace.rows()).copied().unwrap_or(widest);
@@ -185,15 +202,35 @@ impl Merge {
         for entry in entries {
             insert.execute(entry)?;
         }
-        connection
-            .prepare_cached("DELETE FROM keys WHERE word BETWEEN ?1 AND ?2 AND seq < ?3")?
-            .execute((pass.cursor.0, end.0, pass.forget_before))?;
+        if let Some(before) = pass.forget_before {
+            connection
+                .prepare_cached("DELETE FROM keys WHERE word BETWEEN ?1 AND ?2 AND seq < ?3")?
+                .execute((pass.cursor.0, end.0, before))?;
+        }
         Ok(if end == END { Slice::Through(pass.upto) } else { Slice::Part(end) })
+    }
+
+    fn begin(&mut self, pending: &Pending, oldest: i64, held: u64) -> Pass {
+        let mut sets = pending.lock();
+        sets.merging = std::mem::take(&mut sets.fresh);
+        let forget_before = self.sweeps(held).then(|| {
+            self.removed = 0;
+            // What is gone now goes with the next that looks, so that ids are known for a while after their events.
+            std::mem::replace(&mut self.forget_next, oldest)
+        });
+        let pass = Pass { cursor: BEGIN, upto: self.newest, forget_before };
+        self.under_way = Some(pass);
+        pass
     }
 
     /// The slice's transaction is through, after so long.
     pub(super) fn committed(&mut self, slice: Slice, pending: &Pending, took: Duration) {
         self.pace.took(took);
+        self.width = match took {
+            took if took > pace::STEP => (self.width / 2).max(NARROWEST),
+            took if took < pace::STEP / 2 => (self.width * 2).min(WIDEST),
+            _ => self.width,
+        };
         match (slice, &mut self.under_way) {
             (Slice::Part((word, i64::MAX)), Some(pass)) => pass.cursor = (word + 1, i64::MIN),
             (Slice::Part((word, seq)), Some(pass)) => pass.cursor = (word, seq + 1),
@@ -209,6 +246,64 @@ impl Merge {
     pub(super) fn failed(&mut self) {
         if let Some(pass) = &mut self.under_way {
             pass.cursor = BEGIN;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Merges until a pass is through, and tells up to where the table then has everything.
+    fn pass(merge: &mut Merge, connection: &Connection, pending: &Pending, oldest: i64) -> i64 {
+        loop {
+            let slice = merge.slice(connection, pending, oldest, 0).unwrap();
+            merge.committed(slice, pending, pace::STEP);
+            if let Slice::Through(upto) = slice {
+                return upto;
+            }
+        }
+    }
+
+    #[test]
+    fn entries_are_found_before_between_and_after_and_go_late() {
+        const ROWS: i64 = 1000;
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE keys (word INTEGER, seq INTEGER, PRIMARY KEY (word, seq)) WITHOUT ROWID",
+            )
+            .unwrap();
+        let pending = Pending::default();
+        let mut merge = Merge::default();
+        // Words all over, several rows each, and both ends.
+        let word = |seq: i64| match seq {
+            1 => i64::MIN,
+            2 => i64::MAX,
+            _ => (seq % 700).wrapping_mul(0x1234_5678_9abc_def1),
+        };
+        pending.add((1..=ROWS).map(|seq| (word(seq), seq)));
+        merge.added(ROWS);
+        let all_found =
+            || (1..=ROWS).all(|seq| next(&connection, &pending, word(seq), seq).unwrap() == Some(seq));
+        assert!(all_found(), "in memory");
+        for _ in 0..10 {
+            let slice = merge.slice(&connection, &pending, 1, 0).unwrap();
+            merge.committed(slice, &pending, pace::STEP);
+            assert!(all_found(), "half way");
+        }
+        merge.failed();
+        assert_eq!(pass(&mut merge, &connection, &pending, 1), ROWS);
+        assert!(all_found() && pending.lock().merging.is_empty(), "in the table");
+
+        let left =
+            || -> i64 { connection.query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap() };
+        for expected in [ROWS, ROWS / 2] {
+            assert!(!merge.is_due(&pending, 0));
+            merge.removed(SWEEP_AT);
+            assert!(merge.is_due(&pending, 0) && !merge.is_due(&pending, SWEEP_AT * (SWEEP_PART + 1)));
+            pass(&mut merge, &connection, &pending, ROWS / 2 + 1);
+            assert_eq!(left(), expected, "entries outlive their rows by one sweep");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What a step may take. Publishing waits for at most one.
-const STEP: Duration = Duration::from_millis(3);
+pub(super) const STEP: Duration = Duration::from_millis(3);
 
 /// Rows of a step, at least: less would not keep up with what comes in.
 const LEAST: usize = 64;

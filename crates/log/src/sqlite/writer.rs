@@ -14,8 +14,10 @@ use rusqlite::Connection;
 use super::checkpoint::Checkpointer;
 use super::group::{Failure, Group, Head, Request, Stores};
 use super::keys::{Merge, Slice};
-use super::open::{self, Meta, Mode, Standing};
+use super::meta::{Meta, Standing};
+use super::open::{self, Mode};
 use super::pace::Pace;
+use super::prune::Step;
 use super::queue::{Queue, Taken};
 use super::read::{seq, sql};
 use super::retention::{FileRetention, Held};
@@ -93,7 +95,8 @@ impl Writer {
     }
 
     fn has_work(&self) -> bool {
-        self.trouble.is_none() && (self.upkeep.unfinished || self.merge.is_due(&self.shared.pending))
+        self.trouble.is_none()
+            && (self.upkeep.unfinished || self.merge.is_due(&self.shared.pending, self.head.rows))
     }
 
     fn tick(&mut self) -> Instant {
@@ -169,7 +172,7 @@ impl Writer {
         if by_count.is_exceeded(step.held) && !self.upkeep.stuck {
             match step.remove(connection, &self.shared) {
                 Ok(removed) => {
-                    head.rows = head.rows.saturating_sub(removed.rows as u64);
+                    head.rows = head.rows.saturating_sub(removed.rows);
                     self.merge.removed(removed.rows);
                     self.upkeep.unfinished |= !removed.all;
                 }
@@ -261,7 +264,7 @@ impl Writer {
         if self.upkeep.unfinished {
             self.prune();
         }
-        while self.trouble.is_none() && self.merge.is_due(&self.shared.pending) {
+        while self.trouble.is_none() && self.merge.is_due(&self.shared.pending, self.head.rows) {
             self.merge_slice();
             if !self.merge.is_urgent(&self.shared.pending) {
                 break;
@@ -323,7 +326,7 @@ impl Writer {
         match self.quietly(|connection| step.remove(connection, &self.shared)) {
             Ok(removed) if removed.rows > 0 => {
                 self.upkeep.pace.took(begun.elapsed());
-                self.head.rows = self.head.rows.saturating_sub(removed.rows as u64);
+                self.head.rows = self.head.rows.saturating_sub(removed.rows);
                 self.merge.removed(removed.rows);
                 self.measure();
                 let held = Held { rows: self.head.rows, bytes: self.upkeep.bytes };
@@ -353,8 +356,9 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let mut merge = std::mem::take(&mut self.merge);
         let mut meta = self.head.meta.clone();
+        let held = self.head.rows;
         let result = self.quietly(|connection| {
-            let slice = merge.slice(connection, &shared.pending, oldest)?;
+            let slice = merge.slice(connection, &shared.pending, oldest, held)?;
             if let Slice::Through(indexed) = slice {
                 meta.indexed = indexed;
                 meta.write(connection)?;
@@ -389,49 +393,6 @@ impl Writer {
             Ok(value)
         };
         run().map_err(Failure::Nothing)
-    }
-}
-
-/// A step of retention.
-struct Step {
-    retention: FileRetention,
-    held: Held,
-    now: Timestamp,
-    /// Rows behind this one stay.
-    upto: i64,
-    /// Rows that it removes at most.
-    limit: usize,
-}
-
-/// What it did.
-struct Removed {
-    rows: usize,
-    /// Nothing is left to remove.
-    all: bool,
-}
-
-impl Step {
-    fn remove(&self, connection: &Connection, shared: &Shared) -> rusqlite::Result<Removed> {
-        let oldest = sql(shared.newest.lock().oldest);
-        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let rows: Vec<(i64, i64)> = connection
-            .prepare_cached(
-                "SELECT seq, stored_at FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3",
-            )?
-            .query_map((oldest, self.upto, limit), |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
-        let stored_at = rows.iter().map(|(_, stored_at)| *stored_at);
-        let many = self.retention.removable(self.held, self.now.as_millisecond(), stored_at);
-        let Some((last, _)) = many.checked_sub(1).and_then(|index| rows.get(index)) else {
-            return Ok(Removed { rows: 0, all: true });
-        };
-        let kept: Option<i64> = connection
-            .prepare_cached("SELECT min(seq) FROM events WHERE seq > ?1")?
-            .query_row([last], |row| row.get(0))?;
-        // Readers must know before anything is missing.
-        shared.newest.forget(kept.and_then(seq));
-        let removed = connection.prepare_cached("DELETE FROM events WHERE seq <= ?1")?.execute([last])?;
-        Ok(Removed { rows: removed, all: many < self.limit })
     }
 }
 
