@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::report;
+
 /// Bytes written before each `fdatasync`.
 const PAGE: [u8; 4096] = [0x5a; 4096];
 
@@ -37,12 +39,11 @@ impl Rate {
         Ok(Self { appending, overwriting })
     }
 
-    /// Between two measurements.
-    pub(crate) fn mean(self, other: Self) -> Self {
-        Self {
-            appending: f64::midpoint(self.appending, other.appending),
-            overwriting: f64::midpoint(self.overwriting, other.overwriting),
-        }
+    /// Over several measurements of the same length.
+    pub(crate) fn mean(all: &[Self]) -> Self {
+        let mean =
+            |rate: fn(&Self) -> f64| all.iter().map(rate).sum::<f64>() / report::as_f64(all.len() as u64);
+        Self { appending: mean(|rate| rate.appending), overwriting: mean(|rate| rate.overwriting) }
     }
 }
 
