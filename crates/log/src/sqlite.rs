@@ -15,6 +15,7 @@ mod prune;
 mod queue;
 mod read;
 mod readers;
+mod reindex;
 mod retention;
 mod row;
 mod shared;
@@ -39,6 +40,7 @@ use self::newest::Newest;
 use self::open::{Mode, Opened, Wanted};
 use self::queue::Queue;
 use self::readers::{Reader, Readers};
+use self::reindex::Reindex;
 use self::row::Seal;
 use self::shared::Shared;
 use self::writer::{Upkeep, Writer};
@@ -103,22 +105,23 @@ pub struct SqliteLog {
 impl SqliteLog {
     /// Opens the log, or begins one. Blocks for as long as it takes to read the newest events' keys, a second at most.
     pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
-        Self::open_on(options, None)
+        Self::open_on(options, None, keys::READ_FIRST)
     }
 
-    /// Opens it on a disk that is full at so many pages.
-    fn open_on(options: SqliteOptions, max_pages: Option<u32>) -> Result<Self, OpenError> {
+    /// Opens it on a disk that is full at so many pages, and reads so many entries of keys before.
+    fn open_on(options: SqliteOptions, max_pages: Option<u32>, read_first: usize) -> Result<Self, OpenError> {
         let SqliteOptions { path, durability, retention, epoch, first, sources, clock, report } = options;
         let mode = Mode { durability, max_pages };
-        let wanted = Wanted { mode, epoch: &epoch, first: read::sql(first), sources: &sources };
+        let wanted = Wanted { mode, epoch: &epoch, first: read::sql(first), sources: &sources, read_first };
         let opened = open::open(&path, &wanted)?;
-        let Opened { connection, lock, meta, standing, sources, pending, next, trouble } = opened;
+        let Opened { connection, lock, meta, standing, sources, pending, unread, next, trouble } = opened;
         let seq = |number| read::seq(number).unwrap_or(Seq::FIRST);
         let newest = Newest::new(seq(next), seq(standing.oldest.unwrap_or(next)), standing.last.map(seq));
         let seal = Seal::new(&meta.epoch);
         let epoch = meta.epoch.clone();
         let mut merge = Merge::default();
-        merge.added(standing.last.unwrap_or(0));
+        merge.added(unread.map_or(standing.last.unwrap_or(0), |unread| unread - 1));
+        let reindex = Reindex::from(unread);
         let shared = Arc::new(Shared::new(newest, pending, seal, report));
         if let Some(reason) = &trouble {
             (shared.report)(&Condition::Unavailable { reason: reason.clone() });
@@ -148,6 +151,7 @@ impl SqliteLog {
             sources,
             head,
             merge,
+            reindex,
             trouble: trouble.map(|reason| (reason, Instant::now())),
             upkeep: Upkeep::default(),
             _lock: lock,

@@ -179,9 +179,13 @@ impl Group<'_> {
             return Ok(read::seq(*seq));
         }
         let mut from = self.oldest;
-        while let Some(candidate) = keys::next(self.connection, self.pending, keys::word(key), from)? {
-            if read::at(self.connection, self.seal, candidate)?.is_some_and(|row| row.keys.contains(key)) {
-                return Ok(read::seq(candidate));
+        let (table, word) = (self.pending.table(), keys::word(key));
+        while let Some(candidate) = keys::next(self.connection, self.pending, table, word, from)? {
+            if let Some(row) = read::at(self.connection, self.seal, candidate)? {
+                if row.keys.contains(key) {
+                    return Ok(read::seq(candidate));
+                }
+                self.pending.confirm(table, &row, word)?;
             }
             from = candidate.saturating_add(1);
         }

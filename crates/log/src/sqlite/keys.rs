@@ -7,6 +7,8 @@
 //!
 //! Entries of events that are gone are only removed by a merge, once there are many. Until then they tell, of an id, that
 //! there was one.
+//!
+//! Whoever meets damage in the table says so here ([`Pending::suspect`]); what is done then is in `reindex`.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +19,8 @@ use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
 use super::pace::{self, Pace};
+use super::row::Row;
+use super::trouble::is_damage;
 use crate::DedupeKey;
 
 /// A dedupe key as a row holds it: the first half of its SHA-256, so that nobody can make two that are taken for one.
@@ -27,6 +31,10 @@ const MERGE_AT: usize = 1 << 17;
 
 /// Entries in memory from which on merging goes before publishing: it must not fall behind for ever.
 const MERGE_FIRST: usize = 4 * MERGE_AT;
+
+/// Entries that are read from the rows at a start before the log is open. More than can be unmerged after a crash, so
+/// that only a table that was being filled makes publishers wait.
+pub(super) const READ_FIRST: usize = 4 * MERGE_FIRST;
 
 /// The part of all words that a slice passes at the most, and at the least: one part in so many. What is gone is looked
 /// for among all entries there, so a slice of a large table must be narrow.
@@ -55,6 +63,23 @@ pub(super) fn id_word(id: &EventId) -> i64 {
     i64::from_le_bytes(std::array::from_fn(|index| digest[index]))
 }
 
+/// The words of a row's entries.
+pub(super) fn words(row: &Row) -> impl Iterator<Item = i64> {
+    row.keys.iter().map(word).chain([id_word(&row.event.id)])
+}
+
+/// What memory and the table have together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Index {
+    /// The entries of all rows.
+    #[default]
+    Whole,
+    /// Nobody knows: the table is damaged.
+    Damaged,
+    /// Not all yet: they are being read from the rows.
+    Filling,
+}
+
 /// An entry: a word, and the seq of a row that it may name.
 type Entry = (i64, i64);
 
@@ -67,11 +92,74 @@ struct Sets {
     fresh: BTreeSet<Entry>,
     /// Being merged. Some of them may be in the table already.
     merging: BTreeSet<Entry>,
+    index: Index,
+    /// How often the table was made anew.
+    table: u64,
 }
 
 impl Pending {
     pub(super) fn add(&self, entries: impl IntoIterator<Item = Entry>) {
         self.lock().fresh.extend(entries);
+    }
+
+    pub(super) fn index(&self) -> Index {
+        self.lock().index
+    }
+
+    /// Which table it is, one after another.
+    pub(super) fn table(&self) -> u64 {
+        self.lock().table
+    }
+
+    /// The same while the index is whole. What was looked up is right if it is so before and after.
+    pub(super) fn whole_table(&self) -> Option<u64> {
+        let sets = self.lock();
+        (sets.index == Index::Whole).then_some(sets.table)
+    }
+
+    /// This table is damaged. Who was slow to find out may mean one that is gone.
+    fn suspect(&self, table: u64) {
+        let mut sets = self.lock();
+        if sets.table == table {
+            sets.index = Index::Damaged;
+        }
+    }
+
+    /// The table lacks entries that are not here either.
+    pub(super) fn lacks(&self) {
+        self.lock().index = Index::Filling;
+    }
+
+    /// The table was made anew, and nothing is here.
+    pub(super) fn empty(&self) {
+        let mut sets = self.lock();
+        *sets = Sets { index: Index::Filling, table: sets.table + 1, ..Sets::default() };
+    }
+
+    /// The entries of all rows are there.
+    pub(super) fn complete(&self) {
+        self.lock().index = Index::Whole;
+    }
+
+    /// Whether reading further entries must wait for merging.
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().fresh.len() >= MERGE_FIRST
+    }
+
+    fn note(&self, table: u64, error: &rusqlite::Error) {
+        if is_damage(error) {
+            self.suspect(table);
+        }
+    }
+
+    /// Fails where a row, which is whole, has no such word: the entry that led there is not one that was made for it.
+    pub(super) fn confirm(&self, table: u64, row: &Row, word: i64) -> rusqlite::Result<()> {
+        if words(row).any(|own| own == word) {
+            return Ok(());
+        }
+        self.suspect(table);
+        let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        Err(rusqlite::Error::SqliteFailure(corrupt, None))
     }
 
     fn next(&self, word: i64, from: i64) -> Option<i64> {
@@ -92,10 +180,11 @@ impl Pending {
 /// The first row with `from <= seq` that a word may name.
 ///
 /// Looks into memory first: an entry leaves it only once the table has it, and a look into the table that begins
-/// afterwards sees it there.
+/// afterwards sees it there. `table`: the one that the caller began with.
 pub(super) fn next(
     connection: &Connection,
     pending: &Pending,
+    table: u64,
     word: i64,
     from: i64,
 ) -> rusqlite::Result<Option<i64>> {
@@ -103,7 +192,8 @@ pub(super) fn next(
     let in_table = connection
         .prepare_cached("SELECT seq FROM keys WHERE word = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1")?
         .query_row((word, from), |row| row.get(0))
-        .optional()?;
+        .optional()
+        .inspect_err(|error| pending.note(table, error))?;
     Ok(match (in_memory, in_table) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -175,6 +265,10 @@ impl Merge {
         self.removed >= SWEEP_AT.max(held / SWEEP_PART)
     }
 
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     /// Whether publishing must wait for it.
     pub(super) fn is_urgent(&self, pending: &Pending) -> bool {
         self.under_way.is_some() && pending.lock().fresh.len() >= MERGE_FIRST
@@ -183,6 +277,17 @@ impl Merge {
     /// Merges the next slice within a transaction of the caller's, which tells [`Merge::committed`] or
     /// [`Merge::failed`] what became of it. `oldest`: the oldest of the rows that are held, `held`: how many.
     pub(super) fn slice(
+        &mut self,
+        connection: &Connection,
+        pending: &Pending,
+        oldest: i64,
+        held: u64,
+    ) -> rusqlite::Result<Slice> {
+        let table = pending.table();
+        self.change(connection, pending, oldest, held).inspect_err(|error| pending.note(table, error))
+    }
+
+    fn change(
         &mut self,
         connection: &Connection,
         pending: &Pending,
@@ -285,7 +390,7 @@ mod tests {
         pending.add((1..=ROWS).map(|seq| (word(seq), seq)));
         merge.added(ROWS);
         let all_found =
-            || (1..=ROWS).all(|seq| next(&connection, &pending, word(seq), seq).unwrap() == Some(seq));
+            || (1..=ROWS).all(|seq| next(&connection, &pending, 0, word(seq), seq).unwrap() == Some(seq));
         assert!(all_found(), "in memory");
         for _ in 0..10 {
             let slice = merge.slice(&connection, &pending, 1, 0).unwrap();

@@ -13,6 +13,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::keys::{self, Pending};
 use super::meta::{Meta, Standing};
+use super::read::Unread;
+use super::reindex::REASON;
 use super::row::Seal;
 use super::trouble::{OpenError, describe, is_damage};
 use super::{Durability, read};
@@ -35,12 +37,15 @@ const SCHEMA: &str = "
         one INTEGER PRIMARY KEY CHECK (one = 1),
         epoch TEXT NOT NULL, promised INTEGER NOT NULL, indexed INTEGER NOT NULL, checksum INTEGER NOT NULL);
     CREATE TABLE events (seq INTEGER PRIMARY KEY, stored_at INTEGER NOT NULL, row BLOB NOT NULL);
-    CREATE TABLE keys (word INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (word, seq)) WITHOUT ROWID;
     CREATE TABLE sources (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
     CREATE TABLE positions (source TEXT PRIMARY KEY, position TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE records (
         sink TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (sink, key)) WITHOUT ROWID;
 ";
+
+/// The table of keys, which is made anew where it is damaged.
+pub(super) const KEYS: &str =
+    "CREATE TABLE keys (word INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (word, seq)) WITHOUT ROWID";
 
 /// A file that is open, and nobody else's.
 #[derive(Debug)]
@@ -51,6 +56,8 @@ pub(super) struct Opened {
     pub(super) standing: Standing,
     pub(super) sources: HashMap<SourceName, SourceNumber>,
     pub(super) pending: Pending,
+    /// From where on rows are to be read for their keys before anything is stored: more than fit memory were not merged.
+    pub(super) unread: Option<i64>,
     /// The seq that the next event gets.
     pub(super) next: i64,
     /// Why nothing can be stored now.
@@ -72,6 +79,8 @@ pub(super) struct Wanted<'a> {
     pub(super) epoch: &'a Epoch,
     pub(super) first: i64,
     pub(super) sources: &'a [SourceName],
+    /// Entries of keys that are read from the rows before the log is open.
+    pub(super) read_first: usize,
 }
 
 /// Makes a folder, and those above it that are missing. SQLite brings the entries of its files to the disk; without the
@@ -141,8 +150,20 @@ pub(super) fn open(path: &Path, wanted: &Wanted<'_>) -> Result<Opened, OpenError
     // From here on the promise does not hang on the WAL.
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     let pending = Pending::default();
-    collect(&connection, seal, &pending, meta.indexed, standing.last);
-    Ok(Opened { connection, lock, meta, standing, sources, pending, next, trouble })
+    let unread = collect(
+        &connection,
+        seal,
+        &pending,
+        meta.indexed.saturating_add(1),
+        standing.last,
+        wanted.read_first,
+    )
+    .map_err(failed)?;
+    if unread.is_some() {
+        pending.lacks();
+    }
+    let trouble = trouble.or_else(|| unread.map(|_| REASON.to_owned()));
+    Ok(Opened { connection, lock, meta, standing, sources, pending, unread, next, trouble })
 }
 
 /// Trouble that has nothing to do with what is in the file.
@@ -203,6 +224,7 @@ fn create(connection: &Connection, epoch: &Epoch) -> rusqlite::Result<()> {
     let meta = Meta { epoch: epoch.clone(), promised: 1, indexed: 0 };
     connection.execute_batch("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE")?;
     connection.execute_batch(SCHEMA)?;
+    connection.execute_batch(KEYS)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", FORMAT)?;
     meta.write(connection)?;
@@ -304,29 +326,34 @@ pub(super) fn number(
     Ok(number)
 }
 
-/// Remembers the keys of the rows that the table does not have, as far as they are whole.
+/// Remembers the keys of rows from `from` up to `last`, as far as they are whole, until these are `limit` entries. Tells
+/// where to go on; `None` where all are read.
 pub(super) fn collect(
     connection: &Connection,
     seal: Seal,
     pending: &Pending,
-    indexed: i64,
+    mut from: i64,
     last: Option<i64>,
-) {
-    let mut from = indexed.saturating_add(1);
+    limit: usize,
+) -> rusqlite::Result<Option<i64>> {
+    let mut left = limit;
     while let Some(last) = last.filter(|last| from <= *last) {
         let outcome = read::each(connection, seal, from, |row| {
-            let words = row.keys.iter().map(keys::word).chain([keys::id_word(&row.event.id)]);
             let seq = i64::try_from(row.place.seq).unwrap_or(i64::MAX);
-            pending.add(words.map(|word| (word, seq)));
+            pending.add(keys::words(&row).map(|word| (word, seq)));
             from = seq.saturating_add(1);
-            true
+            left = left.saturating_sub(row.keys.len() + 1);
+            left > 0
         });
         match outcome {
-            Ok(()) => return,
-            Err(_) => match read::next_whole(connection, seal, from, last) {
+            Ok(()) if left == 0 => return Ok(Some(from)),
+            Ok(()) => return Ok(None),
+            Err(Unread::Failed(error)) => return Err(error),
+            Err(Unread::Damaged) => match read::next_whole(connection, seal, from, last) {
                 Some(whole) => from = whole,
-                None => return,
+                None => return Ok(None),
             },
         }
     }
+    Ok(None)
 }

@@ -194,15 +194,18 @@ pub(super) fn find(
     oldest: Seq,
     id: &EventId,
 ) -> rusqlite::Result<Option<Seq>> {
-    let word = keys::id_word(id);
+    let (table, word) = (pending.table(), keys::id_word(id));
     let mut from = sql(oldest);
-    while let Some(candidate) = keys::next(connection, pending, word, from)? {
-        if at(connection, seal, candidate)?.is_some_and(|row| row.event.id == *id) {
-            return Ok(seq(candidate));
+    while let Some(candidate) = keys::next(connection, pending, table, word, from)? {
+        if let Some(row) = at(connection, seal, candidate)? {
+            if row.event.id == *id {
+                return Ok(seq(candidate));
+            }
+            pending.confirm(table, &row, word)?;
         }
         from = candidate.saturating_add(1);
     }
-    let gone = keys::next(connection, pending, word, 0)?;
+    let gone = keys::next(connection, pending, table, word, 0)?;
     Ok(gone.filter(|gone| *gone < sql(oldest)).and_then(seq))
 }
 

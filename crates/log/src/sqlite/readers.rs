@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::open::connect_to_read;
 use super::queue::{Queue, Taken};
 use super::read::{self, Known, Reading};
+use super::reindex::REASON;
 use super::shared::Shared;
 use super::trouble::describe;
 use crate::{LogError, Page, Records, SourcePosition};
@@ -123,7 +124,7 @@ impl Thread {
                 let _ = answer.send(self.with(connection, |connection| self.page(connection, from, max)));
             }
             Request::Find { id, answer } if !answer.is_closed() => {
-                let _ = answer.send(self.with(connection, |connection| self.find(connection, &id)));
+                let _ = answer.send(self.find(connection, &id));
             }
             Request::Position { source, answer } => {
                 let _ = answer.send(self.with(connection, |connection| position(connection, &source)));
@@ -171,9 +172,15 @@ impl Thread {
         Ok(page)
     }
 
-    fn find(&self, connection: &Connection, id: &EventId) -> rusqlite::Result<Option<Seq>> {
-        let oldest = self.shared.newest.lock().oldest;
-        read::find(connection, self.shared.seal, &self.shared.pending, oldest, id)
+    /// What was looked up while the table of keys was made anew says nothing.
+    fn find(&self, slot: &mut Option<Connection>, id: &EventId) -> Result<Option<Seq>, LogError> {
+        let Shared { newest, pending, seal, .. } = &*self.shared;
+        let table = pending.whole_table();
+        let oldest = newest.lock().oldest;
+        let found =
+            table.map(|_| self.with(slot, |connection| read::find(connection, *seal, pending, oldest, id)));
+        let is_same = pending.whole_table() == table;
+        found.filter(|_| is_same).unwrap_or_else(|| Err(LogError(REASON.to_owned())))
     }
 }
 

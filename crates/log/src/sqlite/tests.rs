@@ -1,4 +1,4 @@
-//! A disk that is full. What needs no such disk is in `tests/file`.
+//! A disk that is full, and more unmerged keys than are read at once. What needs no such disk is in `tests/file`.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -51,13 +51,11 @@ fn put_until(log: &SqliteLog, n: usize) -> Appended {
     }
 }
 
-#[test]
-fn a_full_disk_refuses_and_goes_on_when_retention_makes_room() {
-    let folder = TempDir::new().unwrap();
-    let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let (now, ears) = (Arc::clone(&clock), Arc::clone(&heard));
-    let options = SqliteOptions {
+type Heard = Arc<Mutex<Vec<Condition>>>;
+
+fn options(folder: &TempDir, clock: &Arc<AtomicI64>, heard: &Heard) -> SqliteOptions {
+    let (now, ears) = (Arc::clone(clock), Arc::clone(heard));
+    SqliteOptions {
         path: folder.path().join("events.db"),
         durability: Durability::Full,
         retention: FileRetention { max_age: Some(Duration::from_mins(1)), ..FileRetention::default() },
@@ -66,8 +64,18 @@ fn a_full_disk_refuses_and_goes_on_when_retention_makes_room() {
         sources: vec![],
         clock: Arc::new(move || Timestamp::from_millisecond(now.load(Ordering::Relaxed)).unwrap()),
         report: Arc::new(move |condition| ears.lock().unwrap().push(condition.clone())),
-    };
-    let log = SqliteLog::open_on(options, Some(PAGES)).unwrap();
+    }
+}
+
+fn clock() -> Arc<AtomicI64> {
+    Arc::new(AtomicI64::new(1_700_000_000_000))
+}
+
+#[test]
+fn a_full_disk_refuses_and_goes_on_when_retention_makes_room() {
+    let folder = TempDir::new().unwrap();
+    let (clock, heard) = (clock(), Heard::default());
+    let log = SqliteLog::open_on(options(&folder, &clock, &heard), Some(PAGES), keys::READ_FIRST).unwrap();
     let stored: Vec<Seq> = (0..100).map_while(|n| put(&log, n).ok()).map(Appended::seq).collect();
     assert!((20..60).contains(&stored.len()), "{}", stored.len());
     for n in 0..10 {
@@ -86,4 +94,22 @@ fn a_full_disk_refuses_and_goes_on_when_retention_makes_room() {
     assert!(again > *stored.last().unwrap());
     assert_eq!(wait(log.read(Seq::FIRST, 100)).unwrap().events.len(), 1);
     assert_eq!(heard.lock().unwrap().last(), Some(&Condition::Recovered));
+}
+
+#[test]
+fn publishers_wait_until_all_keys_are_read_from_the_rows() {
+    const EVENTS: usize = 40;
+    let folder = TempDir::new().unwrap();
+    let (clock, heard) = (clock(), Heard::default());
+    let log = SqliteLog::open(options(&folder, &clock, &heard)).unwrap();
+    let stored: Vec<Seq> = (0..EVENTS).map(|n| put(&log, n).unwrap().seq()).collect();
+    drop(log);
+    let log = SqliteLog::open_on(options(&folder, &clock, &heard), None, 10).unwrap();
+    for (n, seq) in stored.iter().enumerate() {
+        assert_eq!(put_until(&log, n), Appended::Duplicate(*seq));
+        assert_eq!(wait(log.find(&event(n).event.id)), Ok(Some(*seq)));
+    }
+    assert!(put(&log, EVENTS).unwrap().seq() > stored[EVENTS - 1]);
+    let reason = reindex::REASON.to_owned();
+    assert_eq!(*heard.lock().unwrap(), [Condition::Unavailable { reason }, Condition::Recovered]);
 }

@@ -13,13 +13,14 @@ use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
 use super::group::{Failure, Group, Head, Request, Stores};
-use super::keys::{Merge, Slice};
+use super::keys::{Index, Merge, Slice};
 use super::meta::{Meta, Standing};
 use super::open::{self, Mode};
 use super::pace::Pace;
 use super::prune::Step;
 use super::queue::{Queue, Taken};
 use super::read::{seq, sql};
+use super::reindex::{REASON, Reindex};
 use super::retention::{FileRetention, Held};
 use super::shared::Shared;
 use super::trouble::{Condition, describe, is_damage};
@@ -53,6 +54,7 @@ pub(super) struct Writer {
     pub(super) sources: HashMap<SourceName, SourceNumber>,
     pub(super) head: Head,
     pub(super) merge: Merge,
+    pub(super) reindex: Reindex,
     /// Why nothing can be stored, and when that was tried last.
     pub(super) trouble: Option<(String, Instant)>,
     pub(super) upkeep: Upkeep,
@@ -95,6 +97,9 @@ impl Writer {
     }
 
     fn has_work(&self) -> bool {
+        if self.shared.pending.index() != Index::Whole {
+            return !self.reindex.is_paused();
+        }
         self.trouble.is_none()
             && (self.upkeep.unfinished || self.merge.is_due(&self.shared.pending, self.head.rows))
     }
@@ -104,6 +109,10 @@ impl Writer {
     }
 
     fn store(&mut self, mut requests: Vec<Request>) {
+        if self.shared.pending.index() != Index::Whole {
+            let reason = self.trouble.as_ref().map_or_else(|| REASON.to_owned(), |trouble| trouble.0.clone());
+            return refuse(requests, &AppendError::Unavailable(reason));
+        }
         if let Some((reason, tried)) = &self.trouble
             && tried.elapsed() < AGAIN
         {
@@ -189,7 +198,7 @@ impl Writer {
     }
 
     /// Opens the file anew after a failure, and finds out what it holds.
-    fn reconnect(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn reconnect(&mut self) -> rusqlite::Result<()> {
         if self.connection.is_some() {
             return Ok(());
         }
@@ -203,8 +212,12 @@ impl Writer {
         if last != self.head.last {
             // A commit of which nobody knew whether it went through.
             let from = self.head.last.unwrap_or(0);
-            open::collect(&connection, self.shared.seal, &self.shared.pending, from, last);
-            self.merge.added(last.unwrap_or(0));
+            let Shared { pending, seal, .. } = &*self.shared;
+            // Where all keys are read anew these are among them.
+            if pending.index() == Index::Whole {
+                open::collect(&connection, *seal, pending, from.saturating_add(1), last, usize::MAX)?;
+                self.merge.added(last.unwrap_or(0));
+            }
             let newest = last.map_or(self.head.next, |last| self.head.next.max(last.saturating_add(1)));
             self.head.next = newest;
             let next = seq(newest).unwrap_or(Seq::FIRST);
@@ -221,7 +234,7 @@ impl Writer {
     }
 
     /// Takes note of a failure, and says what to tell publishers.
-    fn failed(&mut self, failure: Failure) -> AppendError {
+    pub(super) fn failed(&mut self, failure: Failure) -> AppendError {
         // Rolls back what is under way.
         self.connection = None;
         self.merge.failed();
@@ -229,16 +242,22 @@ impl Writer {
             Failure::Nothing(error) => (error, false),
             Failure::Unknown(error) => (error, true),
         };
-        let reason = describe(&error, &self.path);
-        let is_news = self.trouble.as_ref().is_none_or(|(known, _)| *known != reason);
-        self.trouble = Some((reason.clone(), Instant::now()));
-        if is_news {
-            (self.shared.report)(&Condition::Unavailable { reason: reason.clone() });
-        }
+        let is_reindexed = is_damage(&error) && self.shared.pending.index() == Index::Damaged;
+        let reason = if is_reindexed { REASON.to_owned() } else { describe(&error, &self.path) };
+        self.refuse_for(reason.clone());
         if is_unknown { AppendError::Unknown(reason) } else { AppendError::Unavailable(reason) }
     }
 
-    fn recovered(&mut self) {
+    /// Nothing is stored now, and this is why.
+    pub(super) fn refuse_for(&mut self, reason: String) {
+        let is_news = self.trouble.as_ref().is_none_or(|(known, _)| *known != reason);
+        self.trouble = Some((reason.clone(), Instant::now()));
+        if is_news {
+            (self.shared.report)(&Condition::Unavailable { reason });
+        }
+    }
+
+    pub(super) fn recovered(&mut self) {
         if self.trouble.take().is_some() {
             (self.shared.report)(&Condition::Recovered);
         }
@@ -249,6 +268,12 @@ impl Writer {
         let is_tick = self.tick() <= Instant::now();
         if is_tick {
             self.upkeep.tick = None;
+        }
+        if self.shared.pending.index() != Index::Whole {
+            if is_tick || !self.reindex.is_paused() {
+                self.reindex();
+            }
+            return;
         }
         if self.trouble.is_some() {
             if is_tick {
@@ -265,7 +290,9 @@ impl Writer {
             self.prune();
         }
         while self.trouble.is_none() && self.merge.is_due(&self.shared.pending, self.head.rows) {
-            self.merge_slice();
+            if let Err(failure) = self.merge_slice() {
+                self.failed(failure);
+            }
             if !self.merge.is_urgent(&self.shared.pending) {
                 break;
             }
@@ -347,10 +374,8 @@ impl Writer {
     }
 
     /// A step of merging keys.
-    fn merge_slice(&mut self) {
-        if self.reconnect().is_err() {
-            return;
-        }
+    pub(super) fn merge_slice(&mut self) -> Result<(), Failure> {
+        self.reconnect().map_err(Failure::Nothing)?;
         let begun = Instant::now();
         let oldest = sql(self.shared.newest.lock().oldest);
         let shared = Arc::clone(&self.shared);
@@ -366,20 +391,18 @@ impl Writer {
             Ok(slice)
         });
         self.merge = merge;
-        match result {
-            Ok(slice) => {
-                self.head.meta = meta;
-                self.merge.committed(slice, &self.shared.pending, begun.elapsed());
-            }
-            Err(failure) => {
-                self.failed(failure);
-            }
-        }
+        let slice = result?;
+        self.head.meta = meta;
+        self.merge.committed(slice, &self.shared.pending, begun.elapsed());
+        Ok(())
     }
 
     /// A transaction that nobody waits for: it is not flushed by itself, but with the next that is. What is lost with
     /// it is done again.
-    fn quietly<T>(&self, change: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
+    pub(super) fn quietly<T>(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
         let Some(connection) = &self.connection else {
             return Err(Failure::Nothing(rusqlite::Error::InvalidQuery));
         };

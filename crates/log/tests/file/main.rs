@@ -5,6 +5,7 @@
 
 mod damage;
 mod kit;
+mod names;
 mod properties;
 mod refusals;
 mod restarts;
