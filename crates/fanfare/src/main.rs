@@ -39,11 +39,6 @@ use clap::Parser as _;
 
 use cli::{Cli, Command};
 
-/// An event's JSON is many small allocations, made on one thread and given back on another. With the system's allocator
-/// they are a fifth of the CPU time of publishing in batches.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start(cli.verbosity);
