@@ -152,6 +152,7 @@ impl SqliteLog {
             head,
             merge,
             reindex,
+            is_unflushed: false,
             trouble: trouble.map(|reason| (reason, Instant::now())),
             upkeep: Upkeep::default(),
             _lock: lock,

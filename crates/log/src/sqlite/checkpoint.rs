@@ -122,6 +122,16 @@ fn fold_when_told(orders: &Queue<()>, done: &AtomicBool, path: &Path, mode: Mode
     }
 }
 
+/// Folds all of it in and empties it, or fails.
+pub(super) fn fold_all(connection: &Connection) -> rusqlite::Result<()> {
+    let is_blocked: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_blocked {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(busy, None));
+    }
+    Ok(())
+}
+
 /// What cannot be folded in stays in the WAL, is whole there, and is tried again when that has grown; a disk that fails
 /// shows with the next commit.
 fn fold(connection: &Connection, pragma: &str) {

@@ -11,7 +11,7 @@ use fanfare_event::{Seq, SourceName, SourceNumber};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::checkpoint::Checkpointer;
+use super::checkpoint::{self, Checkpointer};
 use super::group::{Failure, Group, Head, Request, Stores};
 use super::keys::{Index, Merge, Slice};
 use super::meta::{Meta, Standing};
@@ -55,6 +55,8 @@ pub(super) struct Writer {
     pub(super) head: Head,
     pub(super) merge: Merge,
     pub(super) reindex: Reindex,
+    /// A flush failed, and what it was for has not been written again.
+    pub(super) is_unflushed: bool,
     /// Why nothing can be stored, and when that was tried last.
     pub(super) trouble: Option<(String, Instant)>,
     pub(super) upkeep: Upkeep,
@@ -203,6 +205,12 @@ impl Writer {
             return Ok(());
         }
         let mut connection = open::connect(&self.path, self.mode)?;
+        if self.is_unflushed {
+            // The kernel says once that it lost something, and takes it for written from then on. So nothing that is in the
+            // WAL counts until the file has it, by writes and a flush of its own.
+            checkpoint::fold_all(&connection)?;
+            self.is_unflushed = false;
+        }
         let meta = Meta::read(&connection)?;
         if meta.epoch != self.head.meta.epoch {
             return Err(rusqlite::Error::InvalidPath(self.path.clone()));
@@ -242,6 +250,7 @@ impl Writer {
             Failure::Nothing(error) => (error, false),
             Failure::Unknown(error) => (error, true),
         };
+        self.is_unflushed |= is_unknown;
         let is_reindexed = is_damage(&error) && self.shared.pending.index() == Index::Damaged;
         let reason = if is_reindexed { REASON.to_owned() } else { describe(&error, &self.path) };
         self.refuse_for(reason.clone());
