@@ -65,7 +65,13 @@ impl WebhookEndpoint {
                 answer(&events)
             }
             Err(problem) => {
-                info!(%source, peer = %peer.address, status = problem.status().as_u16(), %problem, "refused");
+                let status = problem.status();
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    // The log says once that it takes nothing, for all who are refused.
+                    debug!(%source, peer = %peer.address, %problem, "refused");
+                } else {
+                    info!(%source, peer = %peer.address, status = status.as_u16(), %problem, "refused");
+                }
                 problem.into_response()
             }
         }
@@ -166,8 +172,6 @@ fn not_appended(error: &AppendError) -> Problem {
     match error {
         AppendError::Rejected(_) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
         AppendError::Unavailable(_) | AppendError::Unknown(_) => {
-            // The log says it once, for all of them.
-            debug!(%detail, "an event could not be appended");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(header::RETRY_AFTER, RETRY_AFTER)
         }
     }

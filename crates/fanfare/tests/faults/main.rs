@@ -58,6 +58,14 @@ profile = "envelope"
     ))
 }
 
+fn needs_strace() {
+    let has_strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
+    assert!(
+        has_strace.is_ok_and(|status| status.success()),
+        "this test needs strace: apt-get install strace"
+    );
+}
+
 /// What the publishers got.
 #[derive(Default)]
 struct Published {
@@ -72,11 +80,7 @@ struct Published {
 /// Lets calls of this name fail with this error, and expects this reason. `leaves_events`: what was refused may be there
 /// all the same, and is then known by its name.
 fn check(call: &str, error: &str, reason: &str, leaves_events: bool) {
-    let has_strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
-    assert!(
-        has_strace.is_ok_and(|status| status.success()),
-        "this test needs strace: apt-get install strace"
-    );
+    needs_strace();
     let folder = TempDir::new().unwrap();
     let path = |end: &str| folder.path().join(end).to_str().unwrap().to_owned();
     let (trace, file, wal) = (path("trace"), path("events.db"), path("events.db-wal"));
@@ -123,6 +127,9 @@ fn check(call: &str, error: &str, reason: &str, leaves_events: bool) {
         let lines = server.log().into_iter().filter(|line| line.contains(said));
         assert_eq!(lines.count(), 1, "{what}: {:#?}", server.log());
     }
+
+    let told = server.log().into_iter().filter(|line| line.contains(reason));
+    assert_eq!(told.count(), 1, "{what}: once, and not for each event: {:#?}", server.log());
 
     // The stream that was open all along has everything once, in the order of the seqs.
     let expected: BTreeMap<u64, String> = published.seqs.iter().map(|(id, seq)| (*seq, id.clone())).collect();
@@ -218,4 +225,52 @@ fn a_disk_that_became_read_only() {
 #[test]
 fn a_write_that_fails() {
     check("pwrite64", "EIO", "the disk fails", false);
+}
+
+#[test]
+fn a_start_on_a_disk_that_takes_nothing() {
+    let check = |end: &str, call: &str, error: &str, expected: &[&str]| {
+        needs_strace();
+        let folder = TempDir::new().unwrap();
+        assert!(builder(folder.path()).start().unwrap().terminate(LONG).unwrap().success());
+        let before = fs::read(folder.path().join("events.db")).unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (trace, beside) = (path("trace"), path(&format!("events.db{end}")));
+        let (calls, inject) = (format!("trace={call}"), format!("inject={call}:error={error}"));
+        let strace = ["strace", "-D", "-f", "-o", &trace, "-e", &calls, "-P", &beside, "-e", &inject];
+        let said = builder(folder.path()).under(strace).start().unwrap_err().to_string();
+        let advice =
+            "help: the file, those beside it and their folder must be readable and writable, with room";
+        for expected in expected.iter().chain(&["exit status: 1", "cannot open the log: ", advice]) {
+            assert!(said.contains(expected), "{call} {error}: {expected:?} is not in {said}");
+        }
+        assert_eq!(fs::read(folder.path().join("events.db")).unwrap(), before);
+        builder(folder.path()).start().unwrap();
+    };
+    check(".lock", "openat", "EROFS", &["events.db.lock cannot be used: Read-only file system"]);
+    check("-shm", "pwrite64", "ENOSPC", &["events.db cannot be used: the disk is full"]);
+    check("", "openat", "EACCES", &["events.db cannot be used: the file cannot be opened"]);
+}
+
+#[test]
+fn a_start_on_a_full_disk_serves_what_is_there() {
+    needs_strace();
+    let folder = TempDir::new().unwrap();
+    let mut server = builder(folder.path()).start().unwrap();
+    let event = |id: &str| (id.to_owned(), json!({"type": "fault", "id": id}).to_string());
+    let published = publish(&server, ["a", "b"].map(event));
+    server.kill().unwrap();
+    let trace = folder.path().join("trace").to_str().unwrap().to_owned();
+    let wal = folder.path().join("events.db-wal").to_str().unwrap().to_owned();
+    // Each thread fails its first times: the one that opens the log, and then the one that stores.
+    let strace = ["strace", "-D", "-f", "-o", &trace, "-e", "trace=pwrite64", "-P", &wal];
+    let inject = ["-e", "inject=pwrite64:error=ENOSPC:when=1..3"];
+    let server = builder(folder.path()).under(strace.into_iter().chain(inject)).start().unwrap();
+    server.wait_for_log("events cannot be stored: the disk is full", LONG).unwrap();
+    let mut client = Client::open(server.addr(), STREAM, &[("Last-Event-ID", "a")]).unwrap();
+    assert_eq!(client.next_event(LONG).unwrap().last_event_id, "b");
+    let after = publish(&server, ["b", "c"].map(event));
+    assert_eq!(after.seqs["b"], published.seqs["b"]);
+    assert_eq!(client.next_event(LONG).unwrap().last_event_id, "c");
+    server.wait_for_log("events are stored again", LONG).unwrap();
 }

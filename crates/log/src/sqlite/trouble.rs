@@ -116,9 +116,20 @@ impl OpenError {
     }
 }
 
+/// `SQLITE_IOERR_WRITE`, <https://sqlite.org/rescode.html>.
+const IOERR_WRITE: i32 = 778;
+/// `SQLITE_IOERR_SHMSIZE`.
+const IOERR_SHMSIZE: i32 = 4874;
+
 /// What went wrong, in words that name the file.
 pub(super) fn describe(error: &Error, path: &Path) -> String {
+    let extended = match error {
+        Error::SqliteFailure(failure, _) => failure.extended_code,
+        _ => 0,
+    };
     let what = match error.sqlite_error_code() {
+        // The shared memory beside the file could not be made as large as it must be.
+        Some(ErrorCode::SystemIoFailure) if extended == IOERR_SHMSIZE => "the disk is full",
         Some(ErrorCode::DiskFull) => "the disk is full",
         Some(ErrorCode::ReadOnly) => "the file or its disk is read-only",
         Some(ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => "the file cannot be opened",
@@ -130,10 +141,8 @@ pub(super) fn describe(error: &Error, path: &Path) -> String {
         Some(ErrorCode::OutOfMemory) => "there is no memory left",
         _ => return format!("{error} ({})", path.display()),
     };
-    let detail = match error {
-        Error::SqliteFailure(failure, _) if failure.code == ErrorCode::SystemIoFailure => {
-            format!(", SQLite error {}", failure.extended_code)
-        }
+    let detail = match error.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure) => format!(", SQLite error {extended}"),
         _ => String::new(),
     };
     format!("{what} ({}{detail})", path.display())
@@ -153,8 +162,6 @@ pub(super) fn is_damage(error: &Error) -> bool {
 /// Whether a commit that failed so has certainly stored nothing. A commit's frames are written in order, the one that
 /// makes it valid last; where writing failed, that one is not there. Where flushing failed, it may be.
 pub(super) fn is_certain(error: &Error) -> bool {
-    /// `SQLITE_IOERR_WRITE`, <https://sqlite.org/rescode.html>.
-    const IOERR_WRITE: i32 = 778;
     match error {
         Error::SqliteFailure(failure, _) => {
             failure.code != ErrorCode::SystemIoFailure || failure.extended_code == IOERR_WRITE

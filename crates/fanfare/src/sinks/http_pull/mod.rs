@@ -104,7 +104,13 @@ impl PullEndpoint {
         }
         let mut response = self.answer(log, request).await.unwrap_or_else(|problem| {
             let sink = self.sink.name();
-            info!(%sink, peer = %peer.address, status = problem.status().as_u16(), %problem, "refused");
+            let status = problem.status();
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                // The log says once that it is unavailable, for all who ask.
+                debug!(%sink, peer = %peer.address, %problem, "refused");
+            } else {
+                info!(%sink, peer = %peer.address, status = status.as_u16(), %problem, "refused");
+            }
             problem.into_response()
         });
         if let Some(cors) = &self.cors {
