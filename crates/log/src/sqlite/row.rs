@@ -166,6 +166,10 @@ pub(super) fn decode(row: &[u8], seal: Seal, seq: u64, stored_at: i64) -> Result
     }
     let previous = u64::from_le_bytes(take(&mut rest)?);
     let ordinal = u64::from_le_bytes(take(&mut rest)?);
+    // Each row took a seq at least, and lies behind the one before it. What else counts with these numbers relies on it.
+    if previous >= seq || !(1..=seq).contains(&ordinal) {
+        return Err(Damaged);
+    }
     let source = SourceNumber::new(u32::from_le_bytes(take(&mut rest)?)).ok_or(Damaged)?;
     let count = u16::from_le_bytes(take(&mut rest)?);
     let keys = (0..count).map(|_| take::<KEY>(&mut rest)).collect::<Result<_, _>>()?;
@@ -297,6 +301,16 @@ mod tests {
             bent[index] ^= 1;
             assert!(decode(&bent, key(), 7, 1234).is_err(), "byte {index}");
             assert!(decode(&row[..index], key(), 7, 1234).is_err(), "cut at {index}");
+        }
+        for impossible in [
+            Place { previous: 7, ..place() },
+            Place { ordinal: 0, ..place() },
+            Place { ordinal: 8, ..place() },
+            Place { ordinal: u64::MAX, ..place() },
+        ] {
+            let mut row = row.clone();
+            seal(&mut row, key(), &impossible);
+            assert!(decode(&row, key(), 7, 1234).is_err(), "{impossible:?}");
         }
         let other = Seal::new(&Epoch::new("two").unwrap());
         assert!(decode(&row, key(), 8, 1234).is_err());
