@@ -282,6 +282,7 @@ impl Writer {
             if is_tick || !self.reindex.is_paused() {
                 self.reindex();
             }
+            self.fold();
             return;
         }
         if self.trouble.is_some() {
@@ -306,6 +307,10 @@ impl Writer {
                 break;
             }
         }
+        self.fold();
+    }
+
+    fn fold(&mut self) {
         if let Some(connection) = &self.connection {
             self.checkpointer.step(connection);
         }
