@@ -36,7 +36,8 @@ struct Cached {
 }
 
 impl PageCache {
-    /// A cache of at most about so many bytes. The page that came last is kept whatever its size.
+    /// A cache of at most about so many bytes. The page that was used last is kept whatever its size, but nothing of what
+    /// subscriptions see of it: clients choose those.
     pub fn new(limit: usize) -> Self {
         Self { limit, bytes: 0, pages: BTreeMap::new(), uses: BTreeMap::new(), now: 0, aged: 0 }
     }
@@ -56,8 +57,9 @@ impl PageCache {
         }
         let view = cached.page.view(subscription);
         cached.views.insert(subscription.clone(), view.clone());
-        cached.weight += view.weight();
-        self.bytes += view.weight();
+        let weight = view.weight() + subscription.weight();
+        cached.weight += weight;
+        self.bytes += weight;
         self.evict();
         Some(view)
     }
@@ -100,6 +102,14 @@ impl PageCache {
     fn evict(&mut self) {
         while self.bytes > self.limit && self.pages.len() > 1 {
             self.drop_oldest();
+        }
+        if self.bytes > self.limit
+            && let Some(mut last) = self.pages.first_entry()
+        {
+            let last = last.get_mut();
+            last.views = HashMap::new();
+            last.weight = last.page.weight();
+            self.bytes = last.weight;
         }
     }
 

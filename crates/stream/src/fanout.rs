@@ -6,7 +6,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanfare_event::{Delivery, EventType, Profile, Seq, SinkName, TypePatterns};
+use fanfare_event::{Delivery, EventType, Profile, Seq, SinkName, TypePattern, TypePatterns};
+
+/// Type patterns of all groups together, above which no client founds another by what it asks for. Each event is held
+/// against all of them while no stream can look at the window: about half a millisecond for so many. A group also takes
+/// eight bytes for each event of the window that it sees, at most; what sees the same and is equal is one group.
+pub const MAX_PATTERNS: usize = 16_384;
 
 /// What a client may see and asked for. Connections whose subscriptions are equal are one group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +29,21 @@ impl Subscription {
     pub fn frame<'a>(&self, entry: &'a Entry) -> Option<&'a Bytes> {
         entry.deliveries.binary_search_by(|delivery| delivery.sink.cmp(&self.sink)).ok()?;
         if self.types.matches(&entry.kind) { entry.frames.get(self.profile) } else { None }
+    }
+
+    /// What its group adds to [`MAX_PATTERNS`].
+    fn patterns(&self) -> usize {
+        self.types.iter().count().max(1)
+    }
+
+    /// About how many bytes of memory a copy takes.
+    pub(crate) fn weight(&self) -> usize {
+        let text = |pattern: &TypePattern| match pattern {
+            TypePattern::Any => 0,
+            TypePattern::Below(text) | TypePattern::Exact(text) => text.len(),
+        };
+        let patterns = self.types.iter().map(|pattern| size_of::<TypePattern>() + text(pattern));
+        size_of::<Self>() + patterns.sum::<usize>()
     }
 }
 
@@ -102,6 +122,8 @@ pub struct Fanout {
     groups: Vec<Option<Group>>,
     vacant: Vec<usize>,
     by_subscription: HashMap<Arc<Subscription>, GroupId>,
+    /// Of all groups.
+    patterns: usize,
 }
 
 /// The connections of one subscription: which events they see, counted.
@@ -131,6 +153,7 @@ impl Fanout {
             groups: Vec::new(),
             vacant: Vec::new(),
             by_subscription: HashMap::new(),
+            patterns: 0,
         }
     }
 
@@ -167,6 +190,14 @@ impl Fanout {
         self.newest = self.newest.max(oldest.previous());
     }
 
+    /// Joins the group of a subscription that a client has chosen. `None` where it would be one more and
+    /// [`MAX_PATTERNS`] are there.
+    pub fn try_join(&mut self, subscription: Subscription) -> Option<GroupId> {
+        let is_there = self.by_subscription.contains_key(&subscription);
+        let fits = is_there || self.patterns + subscription.patterns() <= MAX_PATTERNS;
+        fits.then(|| self.join(subscription))
+    }
+
     /// Joins the group of this subscription, or founds it.
     pub fn join(&mut self, subscription: Subscription) -> GroupId {
         if let Some(id) = self.by_subscription.get(&subscription) {
@@ -180,6 +211,7 @@ impl Fanout {
             .filter(|(_, entry)| subscription.frame(entry).is_some())
             .map(|(ordinal, _)| ordinal)
             .collect();
+        self.patterns += subscription.patterns();
         let subscription = Arc::new(subscription);
         let group = Group { subscription: Arc::clone(&subscription), members: 1, seen, first: 0 };
         let id = if let Some(index) = self.vacant.pop() {
@@ -202,6 +234,7 @@ impl Fanout {
             return false;
         }
         self.by_subscription.remove(&group.subscription);
+        self.patterns -= group.subscription.patterns();
         *slot = None;
         self.vacant.push(id.0);
         true

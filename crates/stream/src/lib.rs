@@ -16,7 +16,7 @@ mod session;
 
 pub use cache::PageCache;
 pub use close::CloseReason;
-pub use fanout::{Entry, Fanout, Frames, GroupId, Subscription, WindowLimits};
+pub use fanout::{Entry, Fanout, Frames, GroupId, MAX_PATTERNS, Subscription, WindowLimits};
 pub use page::{PAGE_BYTES, PAGE_EVENTS, View};
 pub use session::{Gap, OnLag, Session, SessionOptions, Start, Step, WRITE_BATCH_BYTES, WRITE_BATCH_FRAMES};
 

@@ -1,7 +1,7 @@
 //! `?event_type=` on a stream: it narrows what the sink shows, live and on replay, and never widens it.
 
 use fanfare_testkit::http;
-use fanfare_testkit::sse::Client;
+use fanfare_testkit::sse::{Client, Item, Silent};
 use serde_json::json;
 
 use crate::kit::{LONG, STREAM, body, next_ids, problem, publish, serve_sink};
@@ -55,4 +55,30 @@ fn what_is_no_pattern_is_refused_for_good() {
     server.wait_for_log("stream refused", LONG).unwrap();
     let response = http::get(server.addr(), "/nowhere?event_type=a*", &[]).unwrap();
     assert_eq!(body(&response)["status"], 404);
+}
+
+#[test]
+fn different_types_that_streams_ask_for_are_bounded() {
+    let server = serve_sink("");
+    let open = |query: &str| Client::open(server.addr(), &format!("{STREAM}?{query}"), &[]).unwrap();
+    let query = |number: usize| {
+        let parts: Vec<_> = (0..64).map(|part| format!("event_type={number}.{part}")).collect();
+        parts.join("&")
+    };
+    let mut clients: Vec<_> = (0..256).map(|number| open(&query(number))).collect();
+    let (items, _) = open("event_type=another").read_to_end(LONG).unwrap();
+    assert!(matches!(items.as_slice(), [Item::Silent(Silent { retry: Some(_), .. })]), "{items:?}");
+    server.wait_for_log("too many different types", LONG).unwrap();
+    // Who asks for the same as others, or for nothing, is served all the same.
+    let mut same = open(&query(7));
+    let mut all = open("");
+    publish(&server, &json!({"type": "7.63", "id": "seven"}));
+    for client in [&mut clients[7], &mut same, &mut all] {
+        assert_eq!(next_ids(client, 1), ["seven"]);
+    }
+    clients.remove(0);
+    server.wait_for_log("stream ended", LONG).unwrap();
+    let mut another = open("event_type=another");
+    publish(&server, &json!({"type": "another", "id": "another"}));
+    assert_eq!(next_ids(&mut another, 1), ["another"]);
 }

@@ -45,6 +45,32 @@ fn a_group_sees_its_sink_and_its_types_only() {
 }
 
 #[test]
+fn what_clients_choose_is_bounded() {
+    let mut fanout = window(10);
+    let chosen = |number: usize| {
+        let name = |part: usize| TypePattern::parse(&format!("t{number}.{part}")).unwrap();
+        Subscription { types: TypePatterns::new((0..64).map(name)), ..subscription("events", "*") }
+    };
+    let groups: Vec<_> =
+        (0..MAX_PATTERNS / 64).map(|number| fanout.try_join(chosen(number)).unwrap()).collect();
+    let nothing = Subscription { types: TypePatterns::new([]), ..subscription("events", "*") };
+    assert_eq!(fanout.try_join(chosen(MAX_PATTERNS)), None);
+    assert_eq!(fanout.try_join(nothing.clone()), None, "what sees nothing is a group too");
+    assert_eq!(fanout.try_join(chosen(3)), Some(groups[3]), "who asks for the same is one of them");
+    let own = fanout.join(subscription("events", "*"));
+    assert_eq!(
+        fanout.try_join(subscription("events", "*")),
+        Some(own),
+        "what a sink shows itself is always there"
+    );
+    for (group, is_last) in [(groups[3], false), (own, false), (own, true), (groups[3], true)] {
+        assert_eq!(fanout.leave(group), is_last);
+    }
+    assert!(fanout.try_join(nothing).is_some());
+    assert_eq!(fanout.try_join(chosen(MAX_PATTERNS)), None);
+}
+
+#[test]
 fn equal_subscriptions_are_one_group_and_a_new_one_sees_what_is_there() {
     let mut fanout = window(10);
     push(&mut fanout, entry(5, "a"));

@@ -125,15 +125,20 @@ impl Hub {
         self.ending.subscribe()
     }
 
-    /// Joins the group of a subscription.
-    pub(super) fn join(&self, subscription: Subscription) -> (GroupId, watch::Receiver<()>) {
+    /// Joins the group of a subscription; one that a client has `chosen` only where there are not too many of them.
+    pub(super) fn join(
+        &self,
+        subscription: Subscription,
+        chosen: bool,
+    ) -> Option<(GroupId, watch::Receiver<()>)> {
         let mut shared = self.lock();
-        let group = shared.fanout.join(subscription);
+        let group =
+            if chosen { shared.fanout.try_join(subscription)? } else { shared.fanout.join(subscription) };
         if shared.wakers.len() <= group.index() {
             shared.wakers.resize_with(group.index() + 1, || None);
         }
         let woken = shared.wakers[group.index()].get_or_insert_with(|| watch::channel(()).0).subscribe();
-        (group, woken)
+        Some((group, woken))
     }
 
     pub(super) fn leave(&self, group: GroupId) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use fanfare_auth::HeaderRules;
 use fanfare_event::{Position, SinkName};
-use fanfare_stream::{OnLag, SessionOptions, Subscription};
+use fanfare_stream::{MAX_PATTERNS, OnLag, SessionOptions, Subscription};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use rand::Rng as _;
@@ -160,6 +160,7 @@ impl StreamEndpoint {
             warn!(sink = %self.name, peer = %peer.address, max_connections = self.max_connections, "stream put off: the sink is full");
             return put_off(request);
         };
+        let chosen = subscription.types != self.subscription.types;
         let options = SessionOptions {
             epoch: hub.log().epoch().clone(),
             profile: subscription.profile,
@@ -169,7 +170,11 @@ impl StreamEndpoint {
             retry: reconnects_by_itself(request).then(|| jittered(self.retry)),
         };
         debug!(sink = %self.name, peer = %peer.address, ?seen, ?start, "stream starts");
-        let stream = Stream::open(hub, subscription, start, options, peer.clone(), place);
+        let Some(stream) = Stream::open(hub, (subscription, chosen), start, options, peer.clone(), place)
+        else {
+            warn!(sink = %self.name, peer = %peer.address, max_patterns = MAX_PATTERNS, "stream put off: streams ask for too many different types");
+            return put_off(request);
+        };
         with_head(stream.into_body(), head)
     }
 }

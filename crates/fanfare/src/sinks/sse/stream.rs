@@ -35,19 +35,20 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// Opens it. `None` where its client has `chosen` what it sees, and streams see too many different things already.
     pub(super) fn open(
         hub: &Arc<Hub>,
-        subscription: Subscription,
+        (subscription, chosen): (Subscription, bool),
         start: Start,
         options: SessionOptions,
         peer: Peer,
         place: Place,
-    ) -> Self {
-        let (group, woken): (GroupId, _) = hub.join(subscription.clone());
+    ) -> Option<Self> {
+        let (group, woken): (GroupId, _) = hub.join(subscription.clone(), chosen)?;
         let opened = hub.now();
         let session = Session::new(group, start, options, opened);
         info!(sink = %subscription.sink, peer = %peer.address, position = %session.position(), "stream opened");
-        Self {
+        Some(Self {
             subscription,
             session,
             out: VecDeque::new(),
@@ -58,7 +59,7 @@ impl Stream {
             peer,
             place: Some(place),
             hub: Arc::clone(hub),
-        }
+        })
     }
 
     pub(super) fn into_body(self) -> Body {
