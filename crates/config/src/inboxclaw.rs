@@ -13,7 +13,7 @@ mod variables;
 
 use std::path::Path;
 
-use crate::checker::{Checker, Fields, quoted};
+use crate::checker::{Checker, Fields, nearest, quoted};
 use crate::keys::{Describe as _, Foreign, Key, Optional, Presence, Section};
 use crate::mask::has_swallowed;
 use crate::native::log;
@@ -233,10 +233,18 @@ impl<T: Copy> Types<T> {
                     .label("its type is its name, because it says no other")
                     .help(list());
             } else {
+                let keys = block.table.entries.iter().filter(|entry| !has_swallowed(&entry.name));
+                let misspelt = keys
+                    .map(|entry| entry.name.as_str())
+                    .find(|key| nearest(key, std::iter::once(self.key.name)).is_some());
+                let help = match misspelt {
+                    Some(key) => format!("did you mean `type` by `{key}`?"),
+                    None => list(),
+                };
                 checker
                     .absent(*span, format!("`type` is missing in {}", block.title))
-                    .label("its name would be its type, but is none")
-                    .help(list());
+                    .label("without it the name is the type, and there is none of this name")
+                    .help(help);
             }
             return None;
         };

@@ -100,7 +100,8 @@ pub fn parse(name: &Path, text: &str, env: &Env) -> Loaded {
     match dialect {
         Dialect::Native => {
             let mut checker = checker(diagnostics, env);
-            let document = read_toml(text, file, &mut checker);
+            let ending = name.extension().unwrap_or_default();
+            let document = read_toml(text, file, ending, &mut checker);
             finish(document, file, checker)
         }
         Dialect::Inboxclaw => {
@@ -117,7 +118,7 @@ fn dialect(name: &Path) -> Dialect {
     if name.extension().is_some_and(is_yaml) { Dialect::Inboxclaw } else { Dialect::Native }
 }
 
-fn read_toml(text: &str, file: u32, checker: &mut Checker<'_>) -> Table {
+fn read_toml(text: &str, file: u32, ending: &OsStr, checker: &mut Checker<'_>) -> Table {
     let (mut document, errors) = tree::parse_document(text, file);
     let masked = if errors.is_empty() {
         mask::document(text, &document)
@@ -129,7 +130,10 @@ fn read_toml(text: &str, file: u32, checker: &mut Checker<'_>) -> Table {
     checker.diagnostics.set_text(file, masked);
     for error in &errors {
         let message = format!("this is not TOML: {}", error.message);
-        checker.diagnostics.error(Span::new(file, error.range.clone()), message);
+        let problem = checker.diagnostics.error(Span::new(file, error.range.clone()), message);
+        if !ending.eq_ignore_ascii_case("toml") {
+            problem.help("Inboxclaw's YAML is read from files whose names end in `.yaml` or `.yml`");
+        }
     }
     checker.incomplete = !errors.is_empty();
     document

@@ -82,6 +82,12 @@ fn the_endings_of_a_name_say_the_dialect() {
         let config = parse(Path::new(name), "", &Env::default()).config;
         assert_eq!(config.http.port, port, "{name}");
     }
+    // YAML in another file is answered with how it would be read as such.
+    for (name, hint) in [("config", true), ("a.conf", true), ("a.TOML", false)] {
+        let said = parse(Path::new(name), "sink:\n  sse: {}\n", &Env::default()).diagnostics.render(false);
+        assert!(said.contains("this is not TOML"), "{name}: {said}");
+        assert_eq!(said.contains("`.yaml` or `.yml`"), hint, "{name}: {said}");
+    }
 }
 
 #[test]

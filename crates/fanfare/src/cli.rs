@@ -55,14 +55,15 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArguments {
-    /// The configuration (TOML). Any key can be overridden from the environment: `FANFARE__HTTP__PORT=9090`.
+    /// The configuration: TOML, or, where its name ends in .yaml or .yml, Inboxclaw's. Any key can be overridden from the
+    /// environment: `FANFARE__HTTP__PORT=9090`.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArguments {
-    /// The configuration.
+    /// The configuration: TOML, or, where its name ends in .yaml or .yml, Inboxclaw's.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Print the whole configuration, defaults and overrides included, as TOML. Secrets are masked.

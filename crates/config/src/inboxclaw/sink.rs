@@ -11,7 +11,7 @@ use crate::keys::{Key, Optional, Or, Read as _, Section};
 use crate::native::sink::http_pull::{self, DEFAULT_TTL as NATIVE_TTL, LIFETIME};
 use crate::native::sink::sse::KEEP_ALIVE;
 use crate::native::sink::{self, Patterns};
-use crate::native::words::{check_path, check_segment};
+use crate::native::words::{check_path, check_url_name};
 use crate::shapes::{Nested, Text};
 use crate::tree::{Entry, Table};
 use crate::{Severity, Span};
@@ -153,7 +153,7 @@ pub(super) fn convert(block: &NamedBlock<'_>, checker: &mut Checker<'_>) -> Opti
     let mut cors = Block::new(*span);
     cors.list(sink::ALLOWED_ORIGINS.name, &["*"], *span);
     sink.block("cors", cors);
-    if let Err(problem) = check_segment(name) {
+    if let Err(problem) = check_url_name(name) {
         checker
             .error(*span, "this name cannot be used for a sink")
             .label(problem)

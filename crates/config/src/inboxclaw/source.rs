@@ -7,7 +7,7 @@ use super::{NamedBlock, Types};
 use crate::checker::{Checker, Fields};
 use crate::keys::{Foreign, Key, Optional, Or, Section};
 use crate::native::source;
-use crate::native::words::check_segment;
+use crate::native::words::check_url_name;
 use crate::tree::Entry;
 
 /// The types, before their keys are read.
@@ -77,7 +77,7 @@ pub(super) fn convert(block: &NamedBlock<'_>, checker: &mut Checker<'_>) -> Opti
     match kind.kind {
         Kind::Webhook => {
             fields.finish(&WEBHOOK_SECTION, checker);
-            if let Err(problem) = check_segment(name) {
+            if let Err(problem) = check_url_name(name) {
                 checker
                     .error(*span, "this name cannot be used for a webhook")
                     .label(problem)

@@ -47,8 +47,19 @@ pub(crate) fn check_database(path: &str) -> Result<(), &'static str> {
     }
 }
 
+/// A name that is one segment of a URL.
+pub(crate) fn check_url_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() {
+        Err("a name must not be empty")
+    } else if name.contains('/') {
+        Err("a `/` would make two parts of it")
+    } else {
+        check_segment(name)
+    }
+}
+
 /// RFC 3986, 3.3, without percent-encoding: two spellings of one URL would be two sinks.
-pub(crate) fn check_segment(segment: &str) -> Result<(), &'static str> {
+fn check_segment(segment: &str) -> Result<(), &'static str> {
     if segment.is_empty() {
         Err("there must be something between and behind slashes")
     } else if segment == "." || segment == ".." {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use fanfare_config::{Config, Extractor, SinkKind};
+use fanfare_config::{Config, Extractor, LogKind, SinkKind};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
@@ -111,7 +111,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// What a person at the terminal sees first: the addresses, and what to try.
+/// What a person at the terminal sees first: the addresses, where events are kept, and what to try.
 fn welcome(config: &Config, address: &str, is_builtin: bool) -> String {
     let mut text = format!("listening on {address}\n");
     // Writing to a string cannot fail.
@@ -134,6 +134,12 @@ fn welcome(config: &Config, address: &str, is_builtin: bool) -> String {
     }
     if is_builtin {
         line("viewer", "/");
+    }
+    let _ = match &config.log.kind {
+        LogKind::Sqlite(sqlite) => writeln!(text, "  log      {}", sqlite.path.display()),
+        LogKind::Memory => writeln!(text, "  log      in memory: events end with the process"),
+    };
+    if is_builtin {
         let _ = write!(
             text,
             "\nTry it:\n  curl -X POST {address}/webhook/events -H 'content-type: application/json' \

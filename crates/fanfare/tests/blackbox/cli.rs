@@ -232,6 +232,8 @@ fn without_a_file_it_says_what_to_try_and_that_works() {
     assert_eq!(after("webhook ", &said), Some(server.url("/webhook/events")), "{said:?}");
     assert_eq!(after("stream ", &said), Some(server.url("/sse/events")), "{said:?}");
     assert_eq!(after("viewer ", &said), Some(server.url("/")), "{said:?}");
+    let log = after("log ", &said).unwrap();
+    assert!(log.ends_with("fanfare-data/events.db"), "{log}");
 
     let mut words = shell_words(&command);
     words.retain(|word| !matches!(word.as_str(), "-X" | "POST" | "-H" | "-d"));
