@@ -9,6 +9,13 @@ pub const MAX_EVENT_ID: usize = 512;
 /// Bytes of an event type. Types are matched for every distinct subscription. A longer one is refused.
 pub const MAX_EVENT_TYPE: usize = 256;
 
+/// Bytes of a type pattern that a client sends: of the longest type, and `.*` behind it. A longer one means nothing and is
+/// refused.
+pub const MAX_ASKED_PATTERN: usize = MAX_EVENT_TYPE + 2;
+
+/// Type patterns that one request may name. Events are held against each of them. More are refused.
+pub const MAX_ASKED_PATTERNS: usize = 64;
+
 /// Bytes of a source or subject. They are not on the wire by themselves, but are kept with the event. A longer
 /// one is refused.
 pub const MAX_REFERENCE: usize = 4096;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use fanfare_event::limits::{MAX_ASKED_PATTERN, MAX_ASKED_PATTERNS};
 use fanfare_event::{TypePattern, TypePatterns};
 use http::StatusCode;
 
@@ -28,6 +29,14 @@ impl Extract {
     pub(super) fn read(query: Option<&str>) -> Result<Self, Wrong> {
         let mut types = Vec::new();
         for text in values(query, "event_type").filter(|text| !text.is_empty()) {
+            if text.len() > MAX_ASKED_PATTERN {
+                let problem = format!("has a pattern of more than {MAX_ASKED_PATTERN} bytes");
+                return Err(Wrong::new("event_type", problem));
+            }
+            if types.len() == MAX_ASKED_PATTERNS {
+                let problem = format!("is there more than {MAX_ASKED_PATTERNS} times");
+                return Err(Wrong::new("event_type", problem));
+            }
             let pattern =
                 TypePattern::parse(&text).map_err(|error| Wrong::new("event_type", error.to_string()))?;
             types.push(pattern);
@@ -101,6 +110,8 @@ mod tests {
         check("event_type=&unknown=1", &["*"], usize::MAX);
         check("event_type=a.b&batch_size=5", &["a.b"], 5);
         check("event_type=a.%2A&event_type=b", &["a.*", "b"], usize::MAX);
+        check(&format!("event_type={}", "x".repeat(258)), &[&"x".repeat(258)], usize::MAX);
+        check(&"event_type=a&".repeat(64), &["a"], usize::MAX);
         check("batch_size=99999999999999999999999", &["*"], usize::MAX);
         assert_eq!(batch_id(Some("batch_id=2048")), Ok(Some(2048)));
         assert_eq!(batch_id(Some("batch_id=-1")), Ok(None));
@@ -116,6 +127,8 @@ mod tests {
         }
         check("batch_size=1&batch_size=2", "batch_size");
         check("event_type=a*", "event_type");
+        check(&format!("event_type={}", "x".repeat(259)), "event_type");
+        check(&"event_type=a&".repeat(65), "event_type");
         for query in ["", "batch_id=", "batch_id=x", "batch_id=1&batch_id=1", "batch_id=--1", "batch_id=-"] {
             assert_eq!(batch_id(Some(query)).unwrap_err().name, "batch_id", "{query}");
         }

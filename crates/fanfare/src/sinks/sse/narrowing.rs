@@ -1,6 +1,6 @@
 //! `?event_type=`: which of a sink's types a client wants. It narrows what the sink shows and never widens it.
 
-use fanfare_event::limits::MAX_EVENT_TYPE;
+use fanfare_event::limits::{MAX_ASKED_PATTERN, MAX_ASKED_PATTERNS};
 use fanfare_event::{TypePattern, TypePatterns};
 use http::{Request, StatusCode};
 
@@ -9,19 +9,13 @@ use crate::problem::Problem;
 
 const PARAMETER: &str = "event_type";
 
-/// Patterns that one request may name. Every event is held against each of them. More are refused.
-const MAX_PATTERNS: usize = 64;
-
-/// Bytes of one pattern: of the longest type, and `.*` behind it. A longer one means nothing and is refused.
-const MAX_PATTERN: usize = MAX_EVENT_TYPE + 2;
-
 /// What both the sink and the request mean. Several parameters mean any of them, an empty one nothing at all. A refusal
 /// is a 400: asking again cannot help.
 pub(super) fn narrowed<B>(shown: &TypePatterns, request: &Request<B>) -> Result<TypePatterns, Problem> {
     let mut wanted = Vec::new();
     for (_, pattern) in query(request).filter(|(name, value)| name == PARAMETER && !value.is_empty()) {
-        if pattern.len() > MAX_PATTERN {
-            return Err(refused(&format!("has a pattern of more than {MAX_PATTERN} bytes")));
+        if pattern.len() > MAX_ASKED_PATTERN {
+            return Err(refused(&format!("has a pattern of more than {MAX_ASKED_PATTERN} bytes")));
         }
         let parsed = TypePattern::parse(&pattern)
             .map_err(|_| refused("is no pattern; patterns are `*`, `prefix.*` and an exact type"))?;
@@ -29,8 +23,8 @@ pub(super) fn narrowed<B>(shown: &TypePatterns, request: &Request<B>) -> Result<
     }
     match wanted.len() {
         0 => Ok(shown.clone()),
-        1..=MAX_PATTERNS => Ok(shown.intersect(&TypePatterns::new(wanted))),
-        _ => Err(refused(&format!("is there more than {MAX_PATTERNS} times"))),
+        1..=MAX_ASKED_PATTERNS => Ok(shown.intersect(&TypePatterns::new(wanted))),
+        _ => Err(refused(&format!("is there more than {MAX_ASKED_PATTERNS} times"))),
     }
 }
 
