@@ -6,11 +6,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  all was done, or the server was asked to stop and did
-  1  it failed while it ran
-  2  the command line is wrong
-  3  the configuration is wrong
-  4  the address cannot be listened on";
+    0  all was done, or the server was asked to stop and did
+    1  it failed while it ran, or its log cannot be opened
+    2  the command line is wrong
+    3  the configuration is wrong
+    4  the address cannot be listened on
+  130  it was told twice to stop";
 
 /// What was compiled in, below the version.
 const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: ", env!("FANFARE_FEATURES"));

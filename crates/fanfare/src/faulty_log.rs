@@ -1,5 +1,6 @@
-//! A log in memory that fails when a test says so.
+//! A log in memory that fails when a test says so, and counts how often it is read.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fanfare_event::{
@@ -29,6 +30,10 @@ pub(crate) struct FaultyLog {
     log: MemoryLog,
     fault: Mutex<Option<Fault>>,
     released: Notify,
+    /// How often it was asked for a page.
+    pub(crate) reads: AtomicUsize,
+    /// Whether it gives none.
+    pub(crate) is_unreadable: AtomicBool,
 }
 
 /// An event with this id, for this sink.
@@ -45,8 +50,17 @@ pub(crate) fn event(id: &str, sink: &str) -> Event {
 impl FaultyLog {
     pub(crate) fn new() -> Self {
         let retention = Retention { events: 10_000, bytes: 1 << 24 };
-        let log = MemoryLog::new(Epoch::new("e").unwrap(), Seq::FIRST, retention, &[]);
-        Self { log, fault: Mutex::new(None), released: Notify::new() }
+        Self::over(MemoryLog::new(Epoch::new("e").unwrap(), Seq::FIRST, retention, &[]))
+    }
+
+    pub(crate) fn over(log: MemoryLog) -> Self {
+        Self {
+            log,
+            fault: Mutex::new(None),
+            released: Notify::new(),
+            reads: AtomicUsize::new(0),
+            is_unreadable: AtomicBool::new(false),
+        }
     }
 
     /// What happens to the next write.
@@ -93,6 +107,10 @@ impl EventLog for FaultyLog {
     }
 
     fn read(&self, from: Seq, max: usize) -> Answer<'_, Result<Page, LogError>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        if self.is_unreadable.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(LogError("a test".to_owned())) });
+        }
         self.log.read(from, max)
     }
 

@@ -1,76 +1,17 @@
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
 
 use fanfare_event::{
     Audience, Delivery, Epoch, Event, EventId, EventType, Headers, Object, Profile, SinkName, SourceName,
     TypePatterns,
 };
-use fanfare_log::{
-    Answer, AppendError, Appended, Batch, Bounds, EventLog, MemoryLog, NewEvent, Page, RecordChange, Records,
-    Retention, SourcePosition, TailStream,
-};
+use fanfare_log::{Batch, EventLog, MemoryLog, NewEvent, Retention};
 use fanfare_stream::WindowLimits;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::*;
-
-/// A log that counts how often it is read, and fails when it is told to.
-struct Watched {
-    log: MemoryLog,
-    reads: AtomicUsize,
-    fails: AtomicBool,
-}
-
-impl EventLog for Watched {
-    fn epoch(&self) -> &Epoch {
-        self.log.epoch()
-    }
-
-    fn append(&self, batch: Batch) -> Answer<'_, Vec<Result<Appended, AppendError>>> {
-        self.log.append(batch)
-    }
-
-    fn read(&self, from: Seq, max: usize) -> Answer<'_, Result<Page, LogError>> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        if self.fails.load(Ordering::Relaxed) {
-            return Box::pin(async { Err(LogError("as it was told".to_owned())) });
-        }
-        self.log.read(from, max)
-    }
-
-    fn find<'a>(&'a self, id: &'a EventId) -> Answer<'a, Result<Option<Seq>, LogError>> {
-        self.log.find(id)
-    }
-
-    fn bounds(&self) -> Answer<'_, Result<Bounds, LogError>> {
-        self.log.bounds()
-    }
-
-    fn position<'a>(
-        &'a self,
-        source: &'a SourceName,
-    ) -> Answer<'a, Result<Option<SourcePosition>, LogError>> {
-        self.log.position(source)
-    }
-
-    fn records<'a>(&'a self, sink: &'a SinkName) -> Answer<'a, Result<Records, LogError>> {
-        self.log.records(sink)
-    }
-
-    fn write_records<'a>(
-        &'a self,
-        sink: &'a SinkName,
-        changes: Vec<RecordChange>,
-    ) -> Answer<'a, Result<(), AppendError>> {
-        self.log.write_records(sink, changes)
-    }
-
-    fn tail(&self, after: Option<Seq>) -> TailStream {
-        self.log.tail(after)
-    }
-}
+use crate::faulty_log::FaultyLog;
 
 fn event(number: usize) -> NewEvent {
     let event = Event {
@@ -97,12 +38,12 @@ fn seq(number: u64) -> Seq {
 }
 
 /// A hub whose window is empty, behind a log that was given so many events from 1 on and keeps at most `keeps`.
-async fn hub(events: usize, keeps: usize) -> (Arc<Hub>, Arc<Watched>) {
+async fn hub(events: usize, keeps: usize) -> (Arc<Hub>, Arc<FaultyLog>) {
     let retention = Retention { events: keeps, bytes: usize::MAX };
     let log = MemoryLog::new(Epoch::from_number(1), Seq::FIRST, retention, &[]);
     let batch = Batch { events: (1..=events).map(event).collect(), position: None };
     assert!(log.append(batch).await.iter().all(Result::is_ok));
-    let log = Arc::new(Watched { log, reads: AtomicUsize::new(0), fails: AtomicBool::new(false) });
+    let log = Arc::new(FaultyLog::over(log));
     let profiles = HashMap::from([(SinkName::new("events"), Profile::Cdevent)]);
     let limits = WindowLimits { events: 1, bytes: 1 };
     let hub = Hub::new(Arc::clone(&log) as Arc<dyn EventLog>, limits, profiles).await.unwrap();
@@ -161,11 +102,11 @@ fn who_gives_up_does_not_take_the_read_along() {
 fn a_log_that_fails_is_asked_once_for_all_and_answers_when_it_can() {
     run(async {
         let (hub, log) = hub(100, 100).await;
-        log.fails.store(true, Ordering::Relaxed);
+        log.is_unreadable.store(true, Ordering::Relaxed);
         let failed = join_all((0..50).map(|_| page(&hub, 1))).await;
         assert!(failed.iter().all(Result::is_err));
         assert_eq!(log.reads.load(Ordering::Relaxed), 1);
-        log.fails.store(false, Ordering::Relaxed);
+        log.is_unreadable.store(false, Ordering::Relaxed);
         assert_eq!(end(&hub, 1).await, 101);
     });
 }
