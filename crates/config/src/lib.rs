@@ -114,8 +114,14 @@ pub fn parse(name: &Path, text: &str, env: &Env) -> Loaded {
 }
 
 fn dialect(name: &Path) -> Dialect {
+    if is_inboxclaw(name) { Dialect::Inboxclaw } else { Dialect::Native }
+}
+
+/// Whether a file of this name is read as Inboxclaw's YAML, whose keys have other names than native ones.
+#[must_use]
+pub fn is_inboxclaw(name: &Path) -> bool {
     let is_yaml = |ending: &OsStr| ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml");
-    if name.extension().is_some_and(is_yaml) { Dialect::Inboxclaw } else { Dialect::Native }
+    name.extension().is_some_and(is_yaml)
 }
 
 fn read_toml(text: &str, file: u32, ending: &OsStr, checker: &mut Checker<'_>) -> Table {

@@ -59,7 +59,12 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
         let server = match Server::new(listener, config, topology).await {
             Ok(server) => server,
             Err(StartError::Open(error)) => {
-                complain(&format!("cannot open the log: {error}"), &error.advice());
+                let mut advice = error.advice();
+                let is_inboxclaw = arguments.config.as_deref().is_some_and(fanfare_config::is_inboxclaw);
+                if is_inboxclaw && advice.contains("log.path") {
+                    advice.push_str("; in this file `log.path` is `database.db_path`");
+                }
+                complain(&format!("cannot open the log: {error}"), &advice);
                 return Exit::Failed;
             }
             Err(StartError::Log(error)) => {

@@ -11,8 +11,13 @@ use crate::kit::{BASIC, LONG, STREAM, body, cdevent, next_ids, post, publish_ids
 
 /// Serves with this log until it ends by itself.
 fn ends(folder: &TempDir, log: &str) -> Output {
-    let config = folder.path().join("fanfare.toml");
-    fs::write(&config, format!("{BASIC}[http]\nhost = \"127.0.0.1\"\nport = 0\n{log}")).unwrap();
+    ends_with(folder, "fanfare.toml", &format!("{BASIC}[http]\nhost = \"127.0.0.1\"\nport = 0\n{log}"))
+}
+
+/// Serves with this configuration until it ends by itself.
+fn ends_with(folder: &TempDir, name: &str, text: &str) -> Output {
+    let config = folder.path().join(name);
+    fs::write(&config, text).unwrap();
     Command::new(env!("CARGO_BIN_EXE_fanfare"))
         .args(["serve", "--config"])
         .arg(config)
@@ -49,6 +54,20 @@ fn what_cannot_be_opened_ends_the_start_with_advice() {
         "[log]\npath = \"file/events.db\"\n",
         &["the folder ", "cannot be made", "help: the file, those beside it and their folder"],
     );
+}
+
+#[test]
+fn what_inboxclaw_has_filled_is_refused_in_words_of_its_file() {
+    let folder = TempDir::new().unwrap();
+    let other = rusqlite::Connection::open(folder.path().join("data.db")).unwrap();
+    other.execute_batch("CREATE TABLE events (id INTEGER PRIMARY KEY, event_id VARCHAR)").unwrap();
+    drop(other);
+    let yaml = "server: { host: 127.0.0.1, port: 0 }\ndatabase: { db_path: data.db }\nsink: { sse: {} }\n";
+    let output = ends_with(&folder, "config.yaml", yaml);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("data.db is not a log of Fanfare"), "{said}");
+    assert!(said.contains("in this file `log.path` is `database.db_path`"), "{said}");
 }
 
 #[test]
