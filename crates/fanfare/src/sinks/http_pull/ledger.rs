@@ -43,6 +43,8 @@ pub(super) struct Ledger {
     offer: Offer,
     /// Unconfirmed and on offer, of all that lies before `next`.
     waiting: BTreeMap<Seq, Waiting>,
+    /// Nothing of that is too old before this.
+    expires: Timestamp,
     types: Types,
     /// The log is read from here on.
     next: Seq,
@@ -108,6 +110,7 @@ impl Ledger {
         Ok(Self {
             offer,
             waiting: BTreeMap::new(),
+            expires: Timestamp::MAX,
             types: Types::default(),
             next,
             withheld: (next > state.floor).then_some(state.floor),
@@ -162,17 +165,11 @@ impl Ledger {
     /// What of these types can be given out, the oldest first, at most `max`.
     pub(super) fn due(&mut self, narrow: &TypePatterns, now: Timestamp, max: usize) -> Due {
         self.withhold_expired(now);
-        let wanted = self.types.which(|kind| narrow.matches(kind));
-        let mut due = Due { seqs: Vec::new(), count: 0 };
-        for (seq, waiting) in &self.waiting {
-            if wanted[waiting.kind.index()] {
-                due.count += 1;
-                if due.seqs.len() < max {
-                    due.seqs.push(*seq);
-                }
-            }
-        }
-        due
+        let (wanted, count) = self.types.which(|kind| narrow.matches(kind));
+        let waiting = self.waiting.iter().filter(|(_, waiting)| wanted[waiting.kind.index()]);
+        // Not further than to the last that there is: others may be many.
+        let many = usize::try_from(count).unwrap_or(usize::MAX).min(max);
+        Due { seqs: waiting.map(|(seq, _)| *seq).take(many).collect(), count }
     }
 
     /// Makes a batch of these events, ascending and not none.
@@ -241,6 +238,7 @@ impl Ledger {
         if self.offer.matches.matches(kind) {
             let ttl = self.offer.ttl_of(kind);
             if !is_expired(stored_at, ttl, now) {
+                self.expires = self.expires.min(expiry(stored_at, ttl));
                 let kind = self.types.intern(kind, ttl);
                 self.waiting.insert(stored.seq, Waiting { kind, stored_at });
                 return;
@@ -254,15 +252,23 @@ impl Ledger {
     }
 
     fn withhold_expired(&mut self, now: Timestamp) {
+        if now < self.expires {
+            return;
+        }
         let Self { waiting, types, .. } = self;
         let mut expired = Vec::new();
+        let mut next = Timestamp::MAX;
         waiting.retain(|seq, waiting| {
-            let keep = !is_expired(waiting.stored_at, types.ttl(waiting.kind), now);
-            if !keep {
+            let ttl = types.ttl(waiting.kind);
+            let keep = !is_expired(waiting.stored_at, ttl, now);
+            if keep {
+                next = next.min(expiry(waiting.stored_at, ttl));
+            } else {
                 expired.push((*seq, waiting.kind));
             }
             keep
         });
+        self.expires = next;
         for (seq, kind) in expired {
             self.types.release(kind);
             self.withhold(seq);
@@ -298,10 +304,14 @@ impl Offer {
 }
 
 fn is_expired(stored_at: Timestamp, ttl: Option<Duration>, now: Timestamp) -> bool {
-    let Some(ttl) = ttl else { return false };
-    // What is longer than a duration can be is for ever.
-    let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
-    now.duration_since(stored_at) >= ttl
+    ttl.is_some() && now >= expiry(stored_at, ttl)
+}
+
+/// When it is too old; the end of time where that is never.
+fn expiry(stored_at: Timestamp, ttl: Option<Duration>) -> Timestamp {
+    // What is longer than a duration can be, or than there is time, is for ever.
+    let ttl = ttl.and_then(|ttl| SignedDuration::try_from(ttl).ok());
+    ttl.and_then(|ttl| stored_at.checked_add(ttl).ok()).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -65,8 +65,11 @@ impl Types {
         self.slots[slot.index()].ttl
     }
 
-    /// By slot, whether its type is one of these.
-    pub(super) fn which(&self, is_one: impl Fn(&EventType) -> bool) -> Vec<bool> {
-        self.slots.iter().map(|kind| is_one(&kind.name)).collect()
+    /// By slot, whether its type is one of these; and how many of these types wait.
+    pub(super) fn which(&self, is_one: impl Fn(&EventType) -> bool) -> (Vec<bool>, u64) {
+        let which: Vec<_> = self.slots.iter().map(|kind| is_one(&kind.name)).collect();
+        let wanted = self.slots.iter().zip(&which).filter(|(_, is_one)| **is_one);
+        let count = wanted.map(|(kind, _)| kind.waiting as u64).sum();
+        (which, count)
     }
 }
