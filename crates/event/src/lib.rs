@@ -24,4 +24,4 @@ pub use ids::{EventId, EventType, InvalidWord, Seq, SinkName, SourceName, Source
 pub use last_event_id::LastEventId;
 pub use pattern::{InvalidPattern, TypePattern, TypePatterns};
 pub use position::{Epoch, Position};
-pub use profile::Profile;
+pub use profile::{ENVELOPE_META, Profile};

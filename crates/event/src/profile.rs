@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::Stored;
+use crate::{Object, Stored};
 
 /// How a sink writes an event on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,8 +27,7 @@ struct Envelope<'a> {
     created_at: String,
     data: &'a Value,
     source: EnvelopeSource<'a>,
-    /// Inboxclaw's own sources say things here that no source of ours has.
-    meta: Empty,
+    meta: &'a Object,
 }
 
 #[derive(Serialize)]
@@ -37,8 +36,8 @@ struct EnvelopeSource<'a> {
     name: &'a str,
 }
 
-#[derive(Serialize)]
-struct Empty {}
+/// The member of an event's metadata that an envelope has as its own: what came in one goes out in one.
+pub const ENVELOPE_META: &str = "meta";
 
 impl Profile {
     /// All of them.
@@ -63,6 +62,7 @@ impl Profile {
 
 fn envelope(stored: &Stored) -> Vec<u8> {
     let event = &stored.event;
+    let nothing = Object::new();
     let envelope = Envelope {
         id: stored.seq.get(),
         event_id: event.id.as_str(),
@@ -71,7 +71,7 @@ fn envelope(stored: &Stored) -> Vec<u8> {
         created_at: with_offset(event.time),
         data: &event.body,
         source: EnvelopeSource { id: stored.source_number.get(), name: event.origin.as_str() },
-        meta: Empty {},
+        meta: event.metadata.get(ENVELOPE_META).and_then(Value::as_object).unwrap_or(&nothing),
     };
     // Strings, numbers and JSON values with string keys always serialize.
     serde_json::to_vec(&envelope).unwrap_or_default()
@@ -96,7 +96,7 @@ impl fmt::Display for Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Draft, Finish, Names, Seq, SourceName, SourceNumber};
+    use crate::{Draft, Event, Finish, Names, Seq, SourceName, SourceNumber};
     use serde_json::json;
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
         let time = "2024-03-15T10:00:00Z".parse().ok();
         let draft = Draft { body: json!({"ip": "1.2.3.4"}), set, time, ..Draft::default() };
         let event = finish.finish(draft, || "fresh".to_owned()).unwrap().event;
-        let stored = Stored {
+        let mut stored = Stored {
             seq: Seq::new(42).unwrap(),
             stored_at: Timestamp::UNIX_EPOCH,
             source_number: SourceNumber::FIRST,
@@ -117,7 +117,15 @@ mod tests {
         };
         let expected = r#"{"id": 42, "event_id": "evt_abc", "event_type": "user.login", "entity_id": "user_1", "created_at": "2024-03-15T10:00:00+00:00", "data": {"ip": "1.2.3.4"}, "source": {"id": 1, "name": "web_frontend"}, "meta": {}}"#;
         let compact = expected.replace("\": ", "\":").replace(", \"", ",\"");
-        assert_eq!(String::from_utf8(Profile::Envelope.payload(&stored)).unwrap(), compact);
+        let mut check = |metadata: Value, meta: &str| {
+            let event = Event { metadata: metadata.as_object().unwrap().clone(), ..(*stored.event).clone() };
+            stored.event = event.into();
+            let written = String::from_utf8(Profile::Envelope.payload(&stored)).unwrap();
+            assert_eq!(written, compact.replace("\"meta\":{}", &format!("\"meta\":{meta}")));
+        };
+        check(json!({}), "{}");
+        check(json!({"meta": {"b": 1, "a": 2}, "more": 3}), r#"{"b":1,"a":2}"#);
+        check(json!({"meta": "no object"}), "{}");
     }
 
     #[test]

@@ -125,8 +125,10 @@ fn an_array_is_taken_or_refused_as_a_whole() {
 fn what_another_server_sends_is_taken_as_it_is() {
     let server = serve(CONFIG);
     let mut client = subscribe(&server);
-    assert_eq!(post(&server, &json!({"event_id": "e", "event_type": "t", "data": {"n": 1}})).status(), 201);
+    let envelope = json!({"event_id": "e", "event_type": "t", "data": {"n": 1}, "meta": {"coalesced": true}});
+    assert_eq!(post(&server, &envelope).status(), 201);
     let sent: Value = serde_json::from_str(&client.next_event(LONG).unwrap().data).unwrap();
+    assert_eq!(sent["meta"], envelope["meta"]);
     let second = serve(CONFIG);
     let mut client = subscribe(&second);
     assert_eq!(post(&second, &sent).status(), 201);

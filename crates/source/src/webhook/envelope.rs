@@ -1,7 +1,7 @@
 //! Envelopes: what an event is called beside its data, as Inboxclaw's own sources give it, and as its envelope shows it.
 
 use fanfare_event::limits::MAX_REFERENCE;
-use fanfare_event::{Draft, EventId, EventType, FieldError, Names, Object};
+use fanfare_event::{Draft, ENVELOPE_META, EventId, EventType, FieldError, Names, Object};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ fn draft(mut envelope: Object, at: &str) -> Result<Draft, FieldError> {
         None | Some(Value::Null) => {}
         Some(Value::Object(meta)) if meta.is_empty() => {}
         Some(meta @ Value::Object(_)) => {
-            metadata.insert("meta".to_owned(), meta);
+            metadata.insert(ENVELOPE_META.to_owned(), meta);
         }
         Some(_) => return Err(FieldError::new(field("meta"), "must be an object")),
     }
