@@ -5,6 +5,7 @@
 //! What a log does not know: sinks, streams, rooms, profiles. It keeps an event's deliveries and never reads them.
 
 mod memory;
+mod reach;
 mod sqlite;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::forgotten::Forgotten;
+use crate::reach::Reach;
 use crate::{
     Answer, AppendError, Appended, Batch, Bounds, DedupeKey, EventLog, LogError, NewEvent, Page,
     RecordChange, Records, SourcePosition, Tail, TailStream,
@@ -160,8 +161,7 @@ impl EventLog for MemoryLog {
         let cursor = TailCursor {
             shared: Arc::clone(&self.shared),
             newest: self.shared.newest.subscribe(),
-            next: after.map_or(Seq::FIRST, Seq::next),
-            begun: after.is_some(),
+            reach: Reach::behind(after),
         };
         stream::unfold(cursor, |mut cursor| async move {
             let items = cursor.take().await;
@@ -176,10 +176,7 @@ impl EventLog for MemoryLog {
 struct TailCursor {
     shared: Arc<Shared>,
     newest: watch::Receiver<Option<Seq>>,
-    /// The seq that it reads from.
-    next: Seq,
-    /// Whether it has a place to be overtaken at; a tail of all that is held begins with the oldest.
-    begun: bool,
+    reach: Reach,
 }
 
 impl TailCursor {
@@ -188,14 +185,8 @@ impl TailCursor {
         loop {
             // Marks the newest as seen before reading, so that what comes in between wakes the wait below.
             self.newest.borrow_and_update();
-            let page = self.shared.lock().read(self.next, TAIL_CHUNK);
-            let mut items = Vec::with_capacity(page.events.len() + 1);
-            if self.begun && page.oldest > self.next {
-                items.push(Tail::Trimmed { oldest: page.oldest });
-            }
-            self.begun = true;
-            self.next = page.next.max(page.oldest);
-            items.extend(page.events.into_iter().map(Tail::Event));
+            let page = self.shared.lock().read(self.reach.next(), TAIL_CHUNK);
+            let items = self.reach.take(page);
             if !items.is_empty() {
                 return items;
             }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::readers::Reader;
 use super::shared::Shared;
+use crate::reach::Reach;
 use crate::{Tail, TailStream};
 
 /// Events that it takes at a time, so that it holds the lock briefly.
@@ -22,10 +23,7 @@ struct Cursor {
     shared: Arc<Shared>,
     reader: Reader,
     wake: watch::Receiver<()>,
-    /// The seq that it reads from.
-    next: Seq,
-    /// Whether it has a place to be overtaken at; a tail of all that is held begins with the oldest.
-    begun: bool,
+    reach: Reach,
     /// Whether the last read failed.
     stalled: bool,
 }
@@ -35,8 +33,7 @@ pub(super) fn tail(shared: &Arc<Shared>, reader: &Reader, after: Option<Seq>) ->
         shared: Arc::clone(shared),
         reader: reader.clone(),
         wake: shared.newest.subscribe(),
-        next: after.map_or(Seq::FIRST, Seq::next),
-        begun: after.is_some(),
+        reach: Reach::behind(after),
         stalled: false,
     };
     stream::unfold(cursor, |mut cursor| async move {
@@ -56,9 +53,10 @@ impl Cursor {
             }
             // Marks what is there as seen before reading, so that what comes in between wakes the wait below.
             self.wake.borrow_and_update();
-            let page = match self.shared.newest.page(self.next, CHUNK) {
+            let from = self.reach.next();
+            let page = match self.shared.newest.page(from, CHUNK) {
                 Some(page) => page,
-                None => match self.reader.page(self.next, CHUNK).await {
+                None => match self.reader.page(from, CHUNK).await {
                     Ok(page) => page,
                     Err(error) => {
                         self.stalled = true;
@@ -66,19 +64,11 @@ impl Cursor {
                     }
                 },
             };
-            let mut items = Vec::with_capacity(page.events.len() + 1);
-            if self.begun && page.oldest > self.next {
-                items.push(Tail::Trimmed { oldest: page.oldest });
-            }
-            self.begun = true;
-            let next = page.next.max(page.oldest);
-            let moved = next > self.next;
-            self.next = next;
-            items.extend(page.events.into_iter().map(Tail::Event));
+            let items = self.reach.take(page);
             if !items.is_empty() {
                 return items;
             }
-            if !moved {
+            if self.reach.next() <= from {
                 // The sender lives in `shared`, which this cursor holds: the channel cannot close.
                 let _ = self.wake.changed().await;
             }
