@@ -7,7 +7,7 @@ use fanfare_event::{Object, Profile, SourceName};
 use super::metadata::Metadata;
 use super::rule;
 use super::transformer::{INLINE, TRANSFORMER_REFS, Transformers};
-use super::words::{check_header_name, check_id, check_name, check_path};
+use super::words::{URL_ID, URL_PATH, check_header_name, check_name};
 use crate::checker::{Checker, Fields, quoted};
 use crate::keys::{Foreign, Key, Optional, Or, Required, Section};
 use crate::shapes::{Choice, Flag, Items, Nested, Text, Time};
@@ -67,16 +67,13 @@ pub(crate) const TYPE: Key<Required<Choice<Type>>> = Key {
 pub(crate) const ID: Key<Optional<Text>> = Key {
     name: "id",
     doc: "The endpoint is `POST /webhook/{id}`.",
-    presence: Optional(
-        Text { kind: "an id that can be part of a URL", check: check_id },
-        "required where there is no `path`",
-    ),
+    presence: Optional(URL_ID, "required where there is no `path`"),
 };
 
 pub(crate) const PATH: Key<Optional<Text>> = Key {
     name: "path",
     doc: "The path of the endpoint's URL, instead of `/webhook/{id}`. Unique among all endpoints.",
-    presence: Optional(Text { kind: "the path of a URL", check: check_path }, "`/webhook/{id}`"),
+    presence: Optional(URL_PATH, "`/webhook/{id}`"),
 };
 
 pub(crate) const PROFILE: Key<Or<Choice<Profile>>> = Key {

@@ -1,5 +1,13 @@
 //! The shapes that names, paths and URLs must have.
 
+use crate::shapes::Text;
+
+/// An endpoint's id.
+pub(crate) const URL_ID: Text = Text { kind: "an id that can be part of a URL", check: check_id };
+
+/// An endpoint's path.
+pub(crate) const URL_PATH: Text = Text { kind: "the path of a URL", check: check_path };
+
 /// Bytes of the name of a source, a transformer or a sink: it is in every log line and metric of it.
 const MAX_NAME: usize = 128;
 
@@ -17,7 +25,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
 }
 
 /// What stands behind `/webhook/` or `/sse/` in a URL.
-pub(crate) fn check_id(id: &str) -> Result<(), &'static str> {
+fn check_id(id: &str) -> Result<(), &'static str> {
     if id.is_empty() { Err("an id must not be empty") } else { id.split('/').try_for_each(check_segment) }
 }
 

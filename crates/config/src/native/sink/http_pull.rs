@@ -9,7 +9,7 @@ use toml_writer::{ToTomlKey as _, TomlKeyBuilder};
 use super::{CORS, ENABLED, FOREIGN, HEADERS, MATCH, TYPE, parse_pattern, read_cors, read_headers};
 use crate::checker::{Checker, Fields, quoted};
 use crate::keys::{Key, Optional, Or, Read, Section};
-use crate::native::words::{check_id, check_path};
+use crate::native::words::{URL_ID, URL_PATH};
 use crate::shapes::{Flag, Nested, Text, Time};
 use crate::tree::{Entry, Node};
 use crate::{HttpPullSink, Span, Ttl};
@@ -17,10 +17,7 @@ use crate::{HttpPullSink, Span, Ttl};
 pub(crate) const ID: Key<Optional<Text>> = Key {
     name: "id",
     doc: "Batches are at `GET /pull/{id}/extract`, and are confirmed at `POST /pull/{id}/mark-processed`.",
-    presence: Optional(
-        Text { kind: "an id that can be part of a URL", check: check_id },
-        "required where `path` does not have both",
-    ),
+    presence: Optional(URL_ID, "required where `path` does not have both"),
 };
 
 const PATH: Key<Optional<Nested>> = Key {
@@ -69,13 +66,13 @@ pub(crate) static SECTION: Section = Section {
 pub(crate) const EXTRACT: Key<Optional<Text>> = Key {
     name: "extract",
     doc: "Where batches are fetched with `GET`. Unique among all endpoints.",
-    presence: Optional(Text { kind: "the path of a URL", check: check_path }, "`/pull/{id}/extract`"),
+    presence: Optional(URL_PATH, "`/pull/{id}/extract`"),
 };
 
 pub(crate) const MARK_PROCESSED: Key<Optional<Text>> = Key {
     name: "mark_processed",
     doc: "Where they are confirmed with `POST`. Unique among all endpoints.",
-    presence: Optional(Text { kind: "the path of a URL", check: check_path }, "`/pull/{id}/mark-processed`"),
+    presence: Optional(URL_PATH, "`/pull/{id}/mark-processed`"),
 };
 
 pub(crate) static PATH_SECTION: Section = Section {

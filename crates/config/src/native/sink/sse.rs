@@ -7,23 +7,20 @@ use fanfare_event::Profile;
 use super::{CORS, ENABLED, FOREIGN, HEADERS, MATCH, TYPE, read_cors, read_headers};
 use crate::checker::{Checker, Fields};
 use crate::keys::{Foreign, Key, Optional, Or, Section};
-use crate::native::words::{check_id, check_path};
+use crate::native::words::{URL_ID, URL_PATH};
 use crate::shapes::{Choice, Count, Flag, Text, Time};
 use crate::{OnLag, Span, SseSink};
 
 pub(crate) const ID: Key<Optional<Text>> = Key {
     name: "id",
     doc: "The stream is at `GET /sse/{id}`.",
-    presence: Optional(
-        Text { kind: "an id that can be part of a URL", check: check_id },
-        "required where there is no `path`",
-    ),
+    presence: Optional(URL_ID, "required where there is no `path`"),
 };
 
 pub(crate) const PATH: Key<Optional<Text>> = Key {
     name: "path",
     doc: "The path of the stream's URL, instead of `/sse/{id}`. Unique among all endpoints.",
-    presence: Optional(Text { kind: "the path of a URL", check: check_path }, "`/sse/{id}`"),
+    presence: Optional(URL_PATH, "`/sse/{id}`"),
 };
 
 pub(crate) const PROFILE: Key<Or<Choice<Profile>>> = Key {
