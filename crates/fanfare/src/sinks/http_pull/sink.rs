@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_event::{Profile, Seq, TypePatterns};
-use fanfare_log::{AppendError, EventLog, LogError, RecordChange};
+use fanfare_log::{AppendError, EventLog, LogError};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::ledger::{Confirm, Ledger, MAX_BATCH_EVENTS, Offer, Unreadable};
+use super::ledger::{Change, Confirm, Ledger, MAX_BATCH_EVENTS, Offer, Unreadable};
 
 /// Bytes of a batch's events. The answer is made in memory, so that an event more is left for the next one; an event that is
 /// larger by itself is a batch of its own.
@@ -113,12 +113,8 @@ impl PullSink {
                 continue;
             }
             let id = self.ids.next(ledger.last_batch(), now);
-            let mut change = ledger.batch(id, &seqs);
-            let records = std::mem::take(&mut change.records);
-            self.write(log, &mut held, records).await?;
-            if let Some(ledger) = held.as_mut() {
-                ledger.apply(change);
-            }
+            let change = ledger.batch(id, &seqs);
+            self.write(log, &mut held, change).await?;
             let remaining = due.count - (seqs.len() + gone.len()) as u64;
             return Ok(Extracted { id: Some(id), events, remaining });
         }
@@ -135,12 +131,8 @@ impl PullSink {
         match self.ready(&mut held, log, now).await?.confirm(id) {
             Confirm::Unknown => Ok(None),
             Confirm::Again => Ok(Some(0)),
-            Confirm::Now(mut change, count) => {
-                let records = std::mem::take(&mut change.records);
-                self.write(log, &mut held, records).await?;
-                if let Some(ledger) = held.as_mut() {
-                    ledger.apply(change);
-                }
+            Confirm::Now(change, count) => {
+                self.write(log, &mut held, change).await?;
                 Ok(Some(count))
             }
         }
@@ -172,16 +164,19 @@ impl PullSink {
         Ok(ledger)
     }
 
-    /// Writes records. What nobody knows to be written or not is read again.
+    /// Writes a change down, and applies it then. What nobody knows to be written or not is read again.
     async fn write(
         &self,
         log: &dyn EventLog,
         held: &mut Option<Ledger>,
-        records: Vec<RecordChange>,
+        mut change: Change,
     ) -> Result<(), AppendError> {
+        let records = std::mem::take(&mut change.records);
         let written = log.write_records(&self.offer.sink, records).await;
-        if matches!(written, Err(AppendError::Unknown(_))) {
-            *held = None;
+        match (&written, held.as_mut()) {
+            (Ok(()), Some(ledger)) => ledger.apply(change),
+            (Err(AppendError::Unknown(_)), _) => *held = None,
+            (Ok(()), None) | (Err(_), _) => {}
         }
         written
     }

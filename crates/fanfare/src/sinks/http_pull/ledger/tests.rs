@@ -1,12 +1,10 @@
 //! The ledger against a model that keeps plain sets, over any order of events, requests, retention and restarts.
 
-use std::sync::Arc;
-
-use fanfare_event::{Audience, Delivery, Draft, Finish, Names, SourceName, SourceNumber};
+use fanfare_event::{Event, SourceNumber};
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::*;
+use crate::faulty_log::event;
 
 const TYPES: [&str; 4] = ["sales.order.created", "sales.order.paid", "inventory.update", "inventory"];
 
@@ -49,12 +47,7 @@ fn seq(number: u64) -> Seq {
 }
 
 fn stored(number: u64, kind: &str, stored_at: u64, sink: &str) -> Stored {
-    let origin = SourceName::new("s");
-    let finish = Finish { origin: &origin, root_url: "", now: at(0) };
-    let set = Names { kind: Some(kind.to_owned()), ..Names::default() };
-    let draft = Draft { body: json!({}), set, is_enveloped: true, ..Draft::default() };
-    let mut event = finish.finish(draft, || "i".to_owned()).unwrap().event;
-    event.deliveries = Arc::new([Delivery { sink: SinkName::new(sink), audience: Audience::Everyone }]);
+    let event = Event { kind: self::kind(kind), ..event("i", sink) };
     Stored {
         seq: seq(number),
         stored_at: at(stored_at),

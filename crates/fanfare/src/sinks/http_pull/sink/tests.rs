@@ -1,6 +1,7 @@
 //! What becomes of batches and confirmations where the log fails.
 
 use fanfare_event::{SinkName, TypePattern};
+use fanfare_log::RecordChange;
 
 use super::*;
 use crate::faulty_log::{Fault, FaultyLog, event};
