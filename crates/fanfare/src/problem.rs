@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::http::body::{Body, full};
 
+/// Seconds after which a client that was refused for the server's sake should try again.
+const RETRY_AFTER: &str = "1";
+
 /// A refusal, as its client sees it. What the log says of it may be more.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -47,6 +50,11 @@ impl Problem {
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("the methods here are {allow}"))
             .header(header::ALLOW, allow)
+    }
+
+    /// Nothing is wrong with the request; it may be sent again soon.
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(header::RETRY_AFTER, RETRY_AFTER)
     }
 
     pub(crate) fn status(&self) -> StatusCode {

@@ -180,7 +180,7 @@ impl Topology {
         pull: &fanfare_config::HttpPullSink,
         diagnostics: &mut Diagnostics,
     ) {
-        let rules = || crate::rules::build(&pull.headers, diagnostics);
+        let rules = crate::rules::build(&pull.headers, diagnostics);
         let endpoints = crate::sinks::http_pull::endpoints(name, pull, &self.batch_ids, rules);
         let paths = [&pull.extract_path, &pull.mark_processed_path];
         for (path, endpoint) in paths.into_iter().zip(endpoints) {

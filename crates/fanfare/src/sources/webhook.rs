@@ -21,9 +21,6 @@ use crate::http::{HeaderMapView, Peer};
 use crate::ids::fresh_event_id;
 use crate::problem::{self, Problem};
 
-/// Seconds after which a publisher should try again.
-const RETRY_AFTER: &str = "1";
-
 /// Bytes of a body up to which it is parsed on the spot, which takes a fraction of a millisecond. To hand over a thread
 /// costs about as much as parsing a few KiB.
 const INLINE_BODY: usize = 32 * 1024;
@@ -159,7 +156,7 @@ fn refused(refusal: Refusal) -> Problem {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("field", error.field)
         }
         Refusal::Event(IntakeError::Transformer(error)) if error.refusal == TransformerRefusal::InFlight => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(header::RETRY_AFTER, RETRY_AFTER)
+            Problem::unavailable(detail)
         }
         Refusal::Event(IntakeError::Transformer(error)) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("transformer", error.transformer)
@@ -171,9 +168,7 @@ fn not_appended(error: &AppendError) -> Problem {
     let detail = error.to_string();
     match error {
         AppendError::Rejected(_) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
-        AppendError::Unavailable(_) | AppendError::Unknown(_) => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(header::RETRY_AFTER, RETRY_AFTER)
-        }
+        AppendError::Unavailable(_) | AppendError::Unknown(_) => Problem::unavailable(detail),
     }
 }
 

@@ -26,15 +26,12 @@ use parameters::Extract;
 pub(crate) use sink::BatchIds;
 use sink::{Extracted, PullSink, Unavailable};
 
-/// Seconds after which a client should try again.
-const RETRY_AFTER: &str = "1";
-
 /// A sink's endpoint.
 #[derive(Debug)]
 pub(crate) struct PullEndpoint {
     sink: Arc<PullSink>,
     action: Action,
-    rules: HeaderRules,
+    rules: Arc<HeaderRules>,
     cors: Option<Cors>,
 }
 
@@ -74,17 +71,17 @@ pub(crate) fn endpoints(
     name: &SinkName,
     settings: &fanfare_config::HttpPullSink,
     ids: &Arc<BatchIds>,
-    mut rules: impl FnMut() -> HeaderRules,
+    rules: HeaderRules,
 ) -> [PullEndpoint; 2] {
     let offer = Offer { sink: name.clone(), matches: settings.matches.clone(), ttl: settings.ttl.clone() };
     let sink = Arc::new(PullSink::new(offer, Arc::clone(ids)));
+    let rules = Arc::new(rules);
     [Action::Extract, Action::Confirm].map(|action| {
-        let rules = rules();
         let cors = settings
             .cors
             .as_ref()
             .map(|cors| Cors::new(&cors.allowed_origins, rules.header_names()).methods(action.methods()));
-        PullEndpoint { sink: Arc::clone(&sink), action, rules, cors }
+        PullEndpoint { sink: Arc::clone(&sink), action, rules: Arc::clone(&rules), cors }
     })
 }
 
@@ -170,7 +167,7 @@ async fn to_its_end<T: Send + 'static>(
         Ok(Err(unavailable)) => unavailable.to_string(),
         Err(error) => error.to_string(),
     };
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(header::RETRY_AFTER, RETRY_AFTER))
+    Err(Problem::unavailable(detail))
 }
 
 /// The answer in the order of Inboxclaw's document.
