@@ -9,5 +9,7 @@ pub mod http;
 mod lines;
 mod server;
 pub mod sse;
+mod strace;
 
 pub use server::{Builder, Server};
+pub use strace::need_strace;

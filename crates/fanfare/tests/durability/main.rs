@@ -10,14 +10,13 @@ mod order;
 mod trace;
 
 use std::io::{self, Write as _};
-use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use fanfare_testkit::Server;
 use fanfare_testkit::http::Connection;
 use fanfare_testkit::sse::Client;
+use fanfare_testkit::{Server, need_strace};
 use serde_json::json;
 
 use order::{Order, Violation};
@@ -87,12 +86,7 @@ fn without_waiting_for_the_disk_it_shows() {
 
 /// Publishes under a tracer, and reads from the trace what came when.
 fn observe(durability: &str, publishers: usize) -> Order {
-    let has_strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
-    assert!(
-        has_strace.is_ok_and(|status| status.success()),
-        "this test needs strace: apt-get install strace"
-    );
-
+    need_strace();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trace");
     let output = file.to_str().unwrap();

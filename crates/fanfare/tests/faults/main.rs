@@ -10,13 +10,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fanfare_testkit::Server;
 use fanfare_testkit::http::Connection;
 use fanfare_testkit::sse::Client;
+use fanfare_testkit::{Server, need_strace};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -58,14 +57,6 @@ profile = "envelope"
     ))
 }
 
-fn needs_strace() {
-    let has_strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
-    assert!(
-        has_strace.is_ok_and(|status| status.success()),
-        "this test needs strace: apt-get install strace"
-    );
-}
-
 /// What the publishers got.
 #[derive(Default)]
 struct Published {
@@ -80,7 +71,7 @@ struct Published {
 /// Lets calls of this name fail with this error, and expects this reason. `leaves_events`: what was refused may be there
 /// all the same, and is then known by its name.
 fn check(call: &str, error: &str, reason: &str, leaves_events: bool) {
-    needs_strace();
+    need_strace();
     let folder = TempDir::new().unwrap();
     let path = |end: &str| folder.path().join(end).to_str().unwrap().to_owned();
     let (trace, file, wal) = (path("trace"), path("events.db"), path("events.db-wal"));
@@ -230,7 +221,7 @@ fn a_write_that_fails() {
 #[test]
 fn a_start_on_a_disk_that_takes_nothing() {
     let check = |end: &str, call: &str, error: &str, expected: &[&str]| {
-        needs_strace();
+        need_strace();
         let folder = TempDir::new().unwrap();
         assert!(builder(folder.path()).start().unwrap().terminate(LONG).unwrap().success());
         let before = fs::read(folder.path().join("events.db")).unwrap();
@@ -254,7 +245,7 @@ fn a_start_on_a_disk_that_takes_nothing() {
 
 #[test]
 fn a_start_on_a_full_disk_serves_what_is_there() {
-    needs_strace();
+    need_strace();
     let folder = TempDir::new().unwrap();
     let mut server = builder(folder.path()).start().unwrap();
     let event = |id: &str| (id.to_owned(), json!({"type": "fault", "id": id}).to_string());
