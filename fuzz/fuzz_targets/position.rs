@@ -1,7 +1,7 @@
 //! Any `Last-Event-ID`: a position that is written as it was read, an event's id, or neither.
 #![no_main]
 
-use fanfare_event::{EventId, EventType, LastEventId, Position, Profile, TypePattern};
+use fanfare_event::{EventId, EventType, LastEventId, Position, Profile, NamePattern};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -15,7 +15,7 @@ fuzz_target!(|text: &str| {
         assert_eq!(matches!(read, LastEventId::Position(_)), is_position, "every profile takes positions");
         assert!(!matches!(read, LastEventId::Place(_)) || profile == Profile::Envelope);
     }
-    if let (Ok(pattern), Ok(kind)) = (TypePattern::parse(text), EventType::new(text)) {
+    if let (Ok(pattern), Ok(kind)) = (NamePattern::parse(text), EventType::new(text)) {
         assert!(pattern.matches(&kind) || text.contains('*'));
     }
 });

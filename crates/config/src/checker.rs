@@ -18,6 +18,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) dialect: Dialect,
     /// What came out of variables and may be part of a URL: no message shows it.
     pub(crate) concealed: Vec<String>,
+    /// The names of the listeners, once they have been read.
+    pub(crate) listeners: Vec<String>,
     /// Where relative paths start.
     pub(crate) folder: PathBuf,
     /// In a block that is switched off, an error is a warning: nothing depends on it.
@@ -143,9 +145,6 @@ impl<'t> Fields<'t> {
                 continue;
             };
             match foreign.fate {
-                Fate::Later => {
-                    checker.error(span, format!("`{name}` is not served yet by this version"));
-                }
                 Fate::Ignored(why) => {
                     checker.warning(span, format!("`{name}` is ignored: {why}"));
                 }

@@ -220,8 +220,6 @@ pub(crate) struct Foreign {
 /// What happens to it.
 #[derive(Clone, Copy)]
 pub(crate) enum Fate {
-    /// Refused: this version does not serve it.
-    Later,
     /// Ignored with a warning; the text says why that is safe.
     Ignored(&'static str),
     /// Refused; the text says what to write instead.
@@ -229,10 +227,6 @@ pub(crate) enum Fate {
 }
 
 impl Foreign {
-    pub(crate) const fn later(name: &'static str) -> Self {
-        Self { name, fate: Fate::Later }
-    }
-
     pub(crate) const fn ignored(name: &'static str, why: &'static str) -> Self {
         Self { name, fate: Fate::Ignored(why) }
     }

@@ -27,9 +27,9 @@ mod yaml;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use env::Env;
 pub use model::{
-    Config, Cors, Durability, Encoding, Extractor, HeaderRule, Http, HttpPullSink, Log, LogKind, Mock, OnLag,
-    Program, Retention, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink, Transformer,
-    TransformerKind, Ttl, Webhook, Window,
+    Config, Cors, Durability, Encoding, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener, Log,
+    LogKind, Mock, OnLag, Program, Retention, Route, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite,
+    SseSink, Transformer, TransformerKind, Ttl, Webhook, Window,
 };
 pub use reference::{inboxclaw_reference, reference};
 pub use secret::{Secret, Secrets};
@@ -93,6 +93,7 @@ pub fn parse(name: &Path, text: &str, env: &Env) -> Loaded {
         env,
         dialect,
         concealed: Vec::new(),
+        listeners: Vec::new(),
         folder: folder.clone(),
         switched_off: false,
         incomplete: false,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fanfare_event::{Object, Profile, SinkName, SourceName, TypePattern, TypePatterns};
+use fanfare_event::{AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName};
 
 use crate::{Secret, Span};
 
@@ -12,6 +12,8 @@ use crate::{Secret, Span};
 pub struct Config {
     /// The listener.
     pub http: Http,
+    /// More listeners.
+    pub listeners: Vec<Listener>,
     /// The log.
     pub log: Log,
     /// All transformers that sources refer to, and those that are defined and not referred to.
@@ -20,6 +22,40 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// Where they go, in the order of the file.
     pub sinks: Vec<Sink>,
+    /// Which source feeds which sink; `None`: every source every sink, for everyone.
+    pub routes: Option<Vec<Route>>,
+}
+
+/// Another address to listen on. Its deadlines and limits are those of [`Http`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name, unique among listeners.
+    pub name: String,
+    /// Where it is defined.
+    pub span: Span,
+    /// An IP address, or a name to look up.
+    pub host: String,
+    /// 0 for any free port.
+    pub port: u16,
+}
+
+/// That events of a source go to a sink. Both are there and switched on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Where it is written.
+    pub span: Span,
+    /// The source.
+    pub from: SourceName,
+    /// What of the source, in its own words; `None`: all.
+    pub operation: Option<String>,
+    /// Where that is written.
+    pub operation_span: Span,
+    /// The types of events that it means.
+    pub matches: NamePatterns,
+    /// The sink.
+    pub to: SinkName,
+    /// Whom of its clients.
+    pub audience: AudienceRule,
 }
 
 /// The HTTP listener.
@@ -138,6 +174,8 @@ pub struct Webhook {
     pub id: Option<String>,
     /// The URL's path, `/webhook/{id}` where the file names none; unique among all endpoints.
     pub path: String,
+    /// The name of the listener that it is reached at; `None`: the default one.
+    pub listener: Option<String>,
     /// What a body is. [`Profile::Cdevent`]: a CDEvent, a CloudEvent, or any JSON with a type. [`Profile::Envelope`]:
     /// an object with `event_id`, `event_type`, `entity_id`, `occurred_at` and `data`, or an array of them.
     pub profile: Profile,
@@ -239,8 +277,10 @@ pub struct HttpPullSink {
     pub extract_path: String,
     /// The URL's path for `POST`, `/pull/{id}/mark-processed` where the file names none; unique among all endpoints.
     pub mark_processed_path: String,
+    /// The name of the listener that it is reached at; `None`: the default one.
+    pub listener: Option<String>,
     /// The types of events that it gives out.
-    pub matches: TypePatterns,
+    pub matches: NamePatterns,
     /// After how long an event is not given out any more; `None`: never.
     pub ttl: Option<Ttl>,
     /// All must pass.
@@ -258,7 +298,7 @@ pub struct Ttl {
     /// For types that no pattern means.
     pub default: Duration,
     /// By type.
-    pub by_type: Vec<(TypePattern, Duration)>,
+    pub by_type: Vec<(NamePattern, Duration)>,
 }
 
 /// A stream of Server-Sent Events.
@@ -268,8 +308,10 @@ pub struct SseSink {
     pub id: Option<String>,
     /// The URL's path, `/sse/{id}` where the file names none; unique among sinks.
     pub path: String,
+    /// The name of the listener that it is reached at; `None`: the default one.
+    pub listener: Option<String>,
     /// The types of events that it shows.
-    pub matches: TypePatterns,
+    pub matches: NamePatterns,
     /// How it writes an event.
     pub profile: Profile,
     /// Of silence on a connection, before something is sent to keep it open.
@@ -284,12 +326,25 @@ pub struct SseSink {
     pub retry: Duration,
     /// At once.
     pub max_connections: usize,
+    /// Who may join rooms, and as which user.
+    pub identity: Identity,
+    /// Rooms that one client may be in.
+    pub max_rooms: usize,
     /// All must pass.
     pub headers: Vec<HeaderRule>,
     /// Which pages of other origins may read it.
     pub cors: Option<Cors>,
     /// Where the type is written.
     pub type_span: Span,
+}
+
+/// Who may join the rooms of a sink, and who its clients are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Nobody, and nobody is anyone.
+    None,
+    /// Everyone whatever they say.
+    Query,
 }
 
 /// What happens to a client that falls too far behind.

@@ -3,8 +3,10 @@
 
 pub(crate) mod endpoints;
 pub(crate) mod http;
+pub(crate) mod listener;
 pub(crate) mod log;
 mod metadata;
+pub(crate) mod route;
 pub(crate) mod rule;
 pub(crate) mod signature;
 pub(crate) mod sink;
@@ -34,10 +36,13 @@ macro_rules! tables {
 tables! {
     HTTP = "http", "The listener.", "a table, see [`[http]`](#http)";
     LOG = "log", "Where events are kept.", "a table, see [`[log]`](#log)";
+    LISTENERS = "listeners", "More listeners.", "a table of tables, see [`[listeners.NAME]`](#listenersname)";
     SOURCES = "sources", "Where events come from.", "a table of tables, see [`[sources.NAME]`](#sourcesname)";
     TRANSFORMERS = "transformers", "Steps between a source and the log.",
         "a table of tables, see [`[transformers.NAME]`](#transformersname)";
     SINKS = "sinks", "Where events go.", "a table of tables, see [`[sinks.NAME]`](#sinksname)";
+    ROUTES = "routes", "Which source feeds which sink, and whom of its clients.",
+        "an array of tables, see [`[[routes]]`](#routes)";
     PIPELINE = "pipeline", "What is done for all sources.", "a table, see [`[pipeline]`](#pipeline)";
 }
 
@@ -46,10 +51,8 @@ pub(crate) static ROOT_SECTION: Section = Section {
     variant: None,
     about: "All of these may be missing.",
     example: "",
-    keys: &[&HTTP, &LOG, &SOURCES, &TRANSFORMERS, &SINKS, &PIPELINE],
+    keys: &[&HTTP, &LISTENERS, &LOG, &SOURCES, &TRANSFORMERS, &SINKS, &ROUTES, &PIPELINE],
     foreign: &[
-        Foreign::later("listeners"),
-        Foreign::later("routes"),
         Foreign::ignored("state", "no source polls, so there is no state of polling to keep"),
         Foreign::ignored("remote", "nothing is fetched at the start"),
     ],
@@ -71,6 +74,9 @@ pub(crate) static PIPELINE_SECTION: Section = Section {
 pub(crate) fn read(document: &Table, start: Span, checker: &mut Checker<'_>) -> Config {
     let mut fields = Fields::new("the configuration", start, document);
     let http = http::read(sub(&mut fields, &HTTP, checker), checker);
+    let listeners = blocks(&mut fields, &LISTENERS, checker)
+        .map(|table| listener::read_all(table, checker))
+        .unwrap_or_default();
     let log = log::read(sub(&mut fields, &LOG, checker), checker);
     let mut pipeline = sub(&mut fields, &PIPELINE, checker);
     let after = source::refs(&mut pipeline, checker);
@@ -79,14 +85,19 @@ pub(crate) fn read(document: &Table, start: Span, checker: &mut Checker<'_>) -> 
     if let Some(table) = blocks(&mut fields, &TRANSFORMERS, checker) {
         transformers = Transformers::read(table, checker);
     }
-    let sources = blocks(&mut fields, &SOURCES, checker)
-        .map(|table| source::read_all(table, &after, &mut transformers, checker));
+    let source_blocks = blocks(&mut fields, &SOURCES, checker);
+    let sources = source_blocks.map(|table| source::read_all(table, &after, &mut transformers, checker));
     let sources = sources.unwrap_or_default();
-    let sinks = blocks(&mut fields, &SINKS, checker).map(|table| sink::read_all(table, checker));
+    let sink_blocks = blocks(&mut fields, &SINKS, checker);
+    let sinks = sink_blocks.map(|table| sink::read_all(table, checker));
     let sinks = sinks.unwrap_or_default();
+    let routes = fields.entry(ROUTES.name).map(|entry| {
+        let names = route::Names { sources: route::names(source_blocks), sinks: route::names(sink_blocks) };
+        route::read_all(entry, &names, &sources, &sinks, checker)
+    });
     endpoints::report_shared(&sources, &sinks, checker);
     fields.finish(&ROOT_SECTION, checker);
-    Config { http, log, transformers: transformers.all, sources, sinks }
+    Config { http, listeners, log, transformers: transformers.all, sources, sinks, routes }
 }
 
 /// The keys of a table at the top, or of one in such a table; where there is none, all of them have their defaults.
@@ -122,9 +133,10 @@ fn shown_title(section: &str, name: &str) -> String {
 }
 
 /// Every table, in the order of the reference page.
-pub(crate) static SECTIONS: [&Section; 26] = [
+pub(crate) static SECTIONS: [&Section; 29] = [
     &ROOT_SECTION,
     &http::SECTION,
+    &listener::SECTION,
     &log::SECTION,
     &log::RETENTION_SECTION,
     &log::WINDOW_SECTION,
@@ -142,6 +154,8 @@ pub(crate) static SECTIONS: [&Section; 26] = [
     &sink::http_pull::SECTION,
     &sink::http_pull::PATH_SECTION,
     &sink::CORS_SECTION,
+    &route::SECTION,
+    &route::AUDIENCE_SECTION,
     &rule::SECTION,
     &rule::ARRAY_SECTION,
     &rule::EQUALS_SECTION,

@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 
+use fanfare_event::AudienceRule;
 use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
 
 use crate::keys::{Key, Presence};
 use crate::native::sink::{http_pull, sse};
-use crate::native::{self, http, log, rule, signature, sink, source, transformer};
+use crate::native::{self, http, listener, log, route, rule, signature, sink, source, transformer};
 use crate::shapes::quote;
 use crate::{
-    Config, Cors, Extractor, HeaderRule, HttpPullSink, LogKind, Rule, Secret, Secrets, SignatureOn, SinkKind,
-    SseSink, Transformer, TransformerKind, Webhook,
+    Config, Cors, Extractor, HeaderRule, HttpPullSink, Listener, LogKind, Route, Rule, Secret, Secrets,
+    SignatureOn, SinkKind, SseSink, Transformer, TransformerKind, Webhook,
 };
 
 impl Config {
@@ -20,6 +21,7 @@ impl Config {
     pub fn to_toml(&self, secrets: Secrets) -> String {
         let mut out = Printer { out: String::new(), secrets };
         out.http(self);
+        self.listeners.iter().for_each(|listener| out.listener(listener));
         out.log(self);
         self.transformers.iter().for_each(|transformer| out.transformer(transformer));
         self.sources.iter().for_each(|source| out.source(self, source));
@@ -27,6 +29,12 @@ impl Config {
             SinkKind::Sse(sse) => out.sse(sink.name.as_str(), sse),
             SinkKind::HttpPull(pull) => out.http_pull(sink.name.as_str(), pull),
         });
+        match self.routes.as_deref() {
+            None => {}
+            // Before the tables, where a key of the whole file belongs.
+            Some([]) => out.out.insert_str(0, "routes = []\n\n"),
+            Some(routes) => routes.iter().for_each(|route| out.route(route)),
+        }
         out.out
     }
 }
@@ -69,6 +77,26 @@ impl Printer {
         self.set(&http::BODY_TIMEOUT, &http.body_timeout);
         self.set(&http::SEND_TIMEOUT, &http.send_timeout);
         self.set(&http::MAX_BODY, &http.max_body);
+    }
+
+    fn listener(&mut self, listener: &Listener) {
+        self.header(&native::title("listeners", &listener.name));
+        self.set(&http::HOST, &listener.host);
+        self.set(&listener::LISTENER_PORT, &Some(listener.port));
+    }
+
+    fn route(&mut self, route: &Route) {
+        self.header(route::SECTION.title);
+        self.set(&route::FROM, &Some(route.from.to_string()));
+        self.set(&route::TO, &Some(route.to.to_string()));
+        self.set(&route::OPERATION, &route.operation);
+        self.set(&route::MATCH, &route.matches);
+        let (kind, text) = match &route.audience {
+            AudienceRule::Everyone => return,
+            AudienceRule::Target(target) => (target.kind(), target.name().to_owned()),
+            AudienceRule::Path(kind, path) => (*kind, path.to_string()),
+        };
+        self.line(route::AUDIENCE.name, &format!("{{ {} = {} }}", kind.name(), quote(&text)));
     }
 
     fn log(&mut self, config: &Config) {
@@ -142,6 +170,7 @@ impl Printer {
         self.set(&source::TYPE, &Some(source::Type::Webhook));
         self.set(&source::ID, &webhook.id);
         self.set(&source::PATH, &Some(webhook.path.clone()));
+        self.set(&listener::LISTENER, &webhook.listener);
         self.set(&source::PROFILE, &webhook.profile);
         self.set(&source::HEADERS_TO_KEEP, &webhook.headers_to_keep);
         self.set(&source::METADATA, &webhook.metadata);
@@ -154,6 +183,7 @@ impl Printer {
         self.set(&sink::TYPE, &Some(sink::Type::Sse));
         self.set(&sse::ID, &sink.id);
         self.set(&sse::PATH, &Some(sink.path.clone()));
+        self.set(&listener::LISTENER, &sink.listener);
         self.set(&sink::MATCH, &sink.matches);
         self.set(&sse::PROFILE, &sink.profile);
         self.set(&sse::KEEP_ALIVE, &sink.keep_alive);
@@ -162,6 +192,8 @@ impl Printer {
         self.set(&sse::REPLAY, &sink.replay);
         self.set(&sse::RETRY, &sink.retry);
         self.set(&sse::MAX_CONNECTIONS, &sink.max_connections);
+        self.set(&sse::IDENTITY, &sink.identity);
+        self.set(&sse::MAX_ROOMS, &sink.max_rooms);
         self.access(&title, sink.cors.as_ref(), &sink.headers);
     }
 
@@ -170,6 +202,7 @@ impl Printer {
         self.header(&title);
         self.set(&sink::TYPE, &Some(sink::Type::HttpPull));
         self.set(&http_pull::ID, &pull.id);
+        self.set(&listener::LISTENER, &pull.listener);
         self.set(&sink::MATCH, &pull.matches);
         self.set(&http_pull::TTL_ENABLED, &pull.ttl.is_some());
         if let Some(ttl) = &pull.ttl {

@@ -78,7 +78,6 @@ fn write_foreign<'f>(foreign: impl Iterator<Item = &'f Foreign>, out: &mut Strin
             out.push('\n');
         }
         let _ = match foreign.fate {
-            Fate::Later => writeln!(out, "- `{}` is not served yet by this version.", foreign.name),
             Fate::Ignored(why) => writeln!(out, "- `{}` is ignored, with a warning: {why}.", foreign.name),
             Fate::Refused(instead) => writeln!(out, "- `{}` is refused: {instead}.", foreign.name),
         };

@@ -10,7 +10,7 @@ use fanfare_config::{
     Config, Durability, Env, Extractor, HttpPullSink, LogKind, OnLag, Retention, Rule, Secrets, SinkKind,
     Sqlite, SseSink, Ttl, load, parse,
 };
-use fanfare_event::{EventType, Profile, TypePattern};
+use fanfare_event::{NamePattern, Profile};
 
 fn config_with(text: &str, variables: &[(&str, &str)]) -> Config {
     let loaded = parse(Path::new("test.yaml"), text, &variables.iter().copied().collect());
@@ -49,7 +49,7 @@ fn the_documents_minimal_file() {
     assert_eq!(config.sinks[0].name.as_str(), "events_stream");
     let sse = sse(&config);
     assert_eq!((sse.path.as_str(), sse.profile), ("/events_stream/", Profile::Envelope));
-    assert!(sse.matches.matches(&EventType::new("anything").unwrap()));
+    assert!(sse.matches.matches("anything"));
     assert_eq!((sse.keep_alive, sse.buffer, sse.on_lag), (Duration::from_secs(30), 1000, OnLag::CatchUp));
     assert_eq!((sse.replay, sse.headers.len()), (true, 0));
     assert_eq!(sse.cors.as_ref().unwrap().allowed_origins, ["*"]);
@@ -70,8 +70,8 @@ fn the_documents_full_file() {
     assert_eq!(loaded.diagnostics.render(false), "");
     let sse = sse(&loaded.config);
     assert_eq!((sse.path.as_str(), sse.keep_alive), ("/alerts/live", Duration::from_secs(15)));
-    assert!(sse.matches.matches(&EventType::new("alert.fire").unwrap()));
-    assert!(!sse.matches.matches(&EventType::new("alert").unwrap()));
+    assert!(sse.matches.matches("alert.fire"));
+    assert!(!sse.matches.matches("alert"));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn batches() {
     assert_eq!(paths, ("/data_warehouse/fetch", "/data_warehouse/acknowledge"));
     assert_eq!(pull.matches.iter().count(), 2);
     let by_type = [("sales.order.created", 86_400), ("inventory.*", 900), ("*", 1)]
-        .map(|(pattern, seconds)| (TypePattern::parse(pattern).unwrap(), Duration::from_secs(seconds)));
+        .map(|(pattern, seconds)| (NamePattern::parse(pattern).unwrap(), Duration::from_secs(seconds)));
     assert_eq!(pull.ttl, Some(Ttl { default: Duration::from_hours(2), by_type: by_type.into() }));
 
     for off in ["false", "no", "\"off\"", "0"] {
@@ -207,7 +207,7 @@ fn variables_are_expanded_value_by_value() {
     let config = config_with(text, &environment);
     assert_eq!((config.http.host.as_str(), config.http.port), ("::1", 9000));
     assert_eq!(sse(&config).keep_alive, Duration::from_secs(5));
-    assert!(sse(&config).matches.matches(&EventType::new("a.b").unwrap()));
+    assert!(sse(&config).matches.matches("a.b"));
     // A value cannot bring along a structure.
     let injected = [("X", "sse\n    match: nothing")];
     let loaded = parse(Path::new("a.yaml"), "sink:\n  a:\n    type: $X\n", &injected.into_iter().collect());
@@ -252,7 +252,7 @@ fn native_keys_of_the_environment_override_the_file() {
         assert!(expected(&config_with(text, variables)), "{variables:?}");
     };
     check(&[("FANFARE__HTTP__PORT", "9090")], |it| it.http.port == 9090 && it.http.host == "0.0.0.0");
-    check(&[("FANFARE__SINKS__A__MATCH", "y")], |it| sse(it).matches.matches(&EventType::new("y").unwrap()));
+    check(&[("FANFARE__SINKS__A__MATCH", "y")], |it| sse(it).matches.matches("y"));
     check(&[("FANFARE__SINKS__A__ON_LAG", "notice")], |it| sse(it).on_lag == OnLag::Notice);
     check(&[("FANFARE__LOG__TYPE", "memory")], |it| it.log.kind == LogKind::Memory);
     check(&[("FANFARE__LOG__RETENTION__MAX_BYTES", "2MiB")], |it| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{EventId, EventType, Headers, Object, Seq, SinkName, SourceName, SourceNumber};
+use crate::{Audience, EventId, EventType, Headers, Object, Seq, SinkName, SourceName, SourceNumber};
 
 /// One fact, checked and complete but for its place in the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,20 +51,15 @@ impl Delivery {
     }
 }
 
-/// Who of a sink's clients gets an event.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Audience {
-    /// All of them.
-    Everyone,
-}
-
 impl Event {
     /// About how many bytes of memory the event takes. Good enough to bound how many are kept.
     pub fn weight(&self) -> usize {
         let metadata: usize = self.metadata.iter().map(|(key, value)| key.len() + weight(value)).sum();
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + WORD).sum();
         let names = self.id.as_str().len() + self.kind.as_str().len() + self.source.len();
-        size_of::<Self>() + metadata + headers + names + weight(&self.body)
+        let targets = self.deliveries.iter().flat_map(|delivery| delivery.audience.targets());
+        let targets = targets.map(|target| WORD + target.name().len()).sum::<usize>();
+        size_of::<Self>() + metadata + headers + names + targets + weight(&self.body)
     }
 }
 

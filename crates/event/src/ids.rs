@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
-use crate::limits::{MAX_EVENT_ID, MAX_EVENT_TYPE};
+use crate::limits::{MAX_EVENT_ID, MAX_EVENT_TYPE, MAX_NAME};
 
 /// Why a string cannot be an id or a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +93,32 @@ shared_string! {
 shared_string! {
     /// The name of a sink in the configuration.
     SinkName
+}
+
+shared_string! {
+    /// A room of a sink, which clients join. At most [`MAX_NAME`] bytes, no control characters.
+    RoomName
+}
+
+shared_string! {
+    /// A user, as publishers and clients (or their tokens) name one. At most [`MAX_NAME`] bytes, no control characters.
+    UserId
+}
+
+impl RoomName {
+    /// Checks a name that came from outside.
+    pub fn new(name: &str) -> Result<Self, InvalidWord> {
+        check_word(name, MAX_NAME)?;
+        Ok(Self(name.into()))
+    }
+}
+
+impl UserId {
+    /// Checks an id that came from outside.
+    pub fn new(id: &str) -> Result<Self, InvalidWord> {
+        check_word(id, MAX_NAME)?;
+        Ok(Self(id.into()))
+    }
 }
 
 impl EventId {

@@ -31,7 +31,7 @@ impl Profile {
     const fn ids(self) -> Ids {
         match self {
             Self::Cdevent => Ids::Events,
-            Self::Envelope => Ids::Places,
+            Self::Envelope | Self::Message => Ids::Places,
         }
     }
 
@@ -111,5 +111,6 @@ mod tests {
         };
         check(Profile::Cdevent, "evt_abc", "@e.42");
         check(Profile::Envelope, "42", "42");
+        check(Profile::Message, "42", "42");
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Pure: no clock, no I/O, no threads. What an event passes through lives in the other crates.
 
+mod audience;
 mod cloudevent;
 mod content_id;
 mod draft;
@@ -11,17 +12,20 @@ mod finish;
 mod ids;
 mod last_event_id;
 pub mod limits;
+mod path;
 mod pattern;
 mod position;
 mod profile;
 
+pub use audience::{Audience, AudienceRule, InvalidAudience, Target, TargetKind};
 pub use cloudevent::{from_binary, from_structured, from_structured_batch, is_attribute_header};
 pub use content_id::content_id;
 pub use draft::{Draft, FieldError, Headers, Names, Object, Shape};
-pub use event::{Audience, Delivery, Event, Stored};
+pub use event::{Delivery, Event, Stored};
 pub use finish::{Finish, Finished, default_source, disambiguate};
-pub use ids::{EventId, EventType, InvalidWord, Seq, SinkName, SourceName, SourceNumber};
+pub use ids::{EventId, EventType, InvalidWord, RoomName, Seq, SinkName, SourceName, SourceNumber, UserId};
 pub use last_event_id::LastEventId;
-pub use pattern::{InvalidPattern, TypePattern, TypePatterns};
+pub use path::{EventPath, InvalidPath};
+pub use pattern::{InvalidPattern, NamePattern, NamePatterns};
 pub use position::{Epoch, Position};
 pub use profile::{ENVELOPE_META, Profile};

@@ -16,6 +16,14 @@ pub const MAX_ASKED_PATTERN: usize = MAX_EVENT_TYPE + 2;
 /// Type patterns that one request may name. Events are held against each of them. More are refused.
 pub const MAX_ASKED_PATTERNS: usize = 64;
 
+/// Bytes of the name of a room or of a user. Clients send several in one URL, and streams are held against them. A longer
+/// one is refused.
+pub const MAX_NAME: usize = 256;
+
+/// Rooms or users that one event may name for one route. They are kept with the event, and each is looked up when it is
+/// delivered. More are refused.
+pub const MAX_TARGETS: usize = 100;
+
 /// Bytes of a source or subject. They are not on the wire by themselves, but are kept with the event. A longer
 /// one is refused.
 pub const MAX_REFERENCE: usize = 4096;

@@ -15,6 +15,8 @@ pub enum Profile {
     Cdevent,
     /// Inboxclaw's: `event: message`, the event's place in the log as its id, the body in an envelope.
     Envelope,
+    /// Mycel's: `event: message`, the event's place in the log as its id, the body as it is.
+    Message,
 }
 
 /// Inboxclaw's envelope, in the order of its document.
@@ -41,20 +43,21 @@ pub const ENVELOPE_META: &str = "meta";
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Cdevent, Self::Envelope];
+    pub const ALL: [Self; 3] = [Self::Cdevent, Self::Envelope, Self::Message];
 
     /// The name, as the configuration spells it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cdevent => "cdevent",
             Self::Envelope => "envelope",
+            Self::Message => "message",
         }
     }
 
     /// The `data` of an event: compact JSON in UTF-8, so without a line break.
     pub fn payload(self, stored: &Stored) -> Vec<u8> {
         match self {
-            Self::Cdevent => stored.event.body.to_string().into_bytes(),
+            Self::Cdevent | Self::Message => stored.event.body.to_string().into_bytes(),
             Self::Envelope => envelope(stored),
         }
     }

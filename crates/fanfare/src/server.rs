@@ -8,8 +8,10 @@ use fanfare_config::Config;
 use fanfare_log::EventLog;
 #[cfg(feature = "sink_sse")]
 use fanfare_stream::CloseReason;
+use futures_util::future::select_all;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
@@ -20,17 +22,16 @@ use crate::http::{Deadlines, Listener, Peer, redirect};
 use crate::problem::Problem;
 #[cfg(feature = "sink_sse")]
 use crate::sinks::sse::Hub;
-#[cfg(any(feature = "source_mock", feature = "source_webhook"))]
 use crate::sources::Publisher;
-use crate::topology::{Endpoint, Topology};
+use crate::topology::{Endpoint, Endpoints, Topology};
 
 /// How long requests that are under way may take to finish once the server stops. Supervisors commonly kill after ten
 /// seconds (Docker) to thirty (Kubernetes).
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
-/// A server whose socket listens, and which serves nobody yet.
+/// A server whose sockets listen, and which serves nobody yet.
 pub(crate) struct Server {
-    listener: Listener,
+    listeners: Vec<(Listener, Arc<Endpoints>)>,
     deadlines: Deadlines,
     service: Arc<Service>,
     #[cfg(feature = "source_mock")]
@@ -48,19 +49,17 @@ pub(crate) enum StartError {
 
 /// What requests are answered with.
 struct Service {
-    topology: Topology,
     log: Arc<dyn EventLog>,
-    #[cfg(any(feature = "source_mock", feature = "source_webhook"))]
     publisher: Publisher,
     #[cfg(feature = "sink_sse")]
     hub: Arc<Hub>,
 }
 
 impl Server {
+    /// `listeners` are those that the topology names.
     pub(crate) async fn new(
-        listener: Listener,
+        listeners: Vec<Listener>,
         config: &Config,
-        #[cfg_attr(not(feature = "source_mock"), expect(unused_mut, reason = "mocks are taken out of it"))]
         mut topology: Topology,
     ) -> Result<Self, StartError> {
         let log = crate::log::open(config)?;
@@ -74,17 +73,22 @@ impl Server {
         };
         #[cfg(feature = "source_mock")]
         let mocks = std::mem::take(&mut topology.mocks);
+        let listeners = listeners
+            .into_iter()
+            .map(|listener| {
+                let endpoints = topology.take_endpoints(listener.name());
+                (listener, Arc::new(endpoints))
+            })
+            .collect();
         let service = Service {
-            #[cfg(any(feature = "source_mock", feature = "source_webhook"))]
-            publisher: Publisher::new(Arc::clone(&log), &topology.sinks),
-            topology,
+            publisher: Publisher::new(Arc::clone(&log), topology.routes),
             log,
             #[cfg(feature = "sink_sse")]
             hub,
         };
         let deadlines = Deadlines { header: config.http.header_timeout, send: config.http.send_timeout };
         Ok(Self {
-            listener,
+            listeners,
             deadlines,
             service: Arc::new(service),
             #[cfg(feature = "source_mock")]
@@ -95,7 +99,7 @@ impl Server {
     /// Serves until `stop` is done.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> Exit {
         let Self {
-            mut listener,
+            mut listeners,
             deadlines,
             service,
             #[cfg(feature = "source_mock")]
@@ -119,9 +123,10 @@ impl Server {
             .collect();
         let exit = loop {
             tokio::select! {
-                (stream, address) = listener.accept() => {
+                ((stream, address), endpoints) = accept(&mut listeners) => {
                     let service = Arc::clone(&service);
-                    let answer = move |peer, request| answer(Arc::clone(&service), peer, request);
+                    let answer =
+                        move |peer, request| answer(Arc::clone(&service), Arc::clone(&endpoints), peer, request);
                     connections.spawn(crate::http::serve(stream, address, deadlines, stopped.clone(), answer));
                 }
                 // Reaped as they end, so that what they held is free.
@@ -133,7 +138,7 @@ impl Server {
                 }
             }
         };
-        drop(listener);
+        drop(listeners);
         #[cfg(feature = "source_mock")]
         drop(making);
         info!(connections = connections.len(), "stopping: finishing what is under way");
@@ -148,16 +153,29 @@ impl Server {
         exit
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.listener.address()
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = &Listener> {
+        self.listeners.iter().map(|(listener, _)| listener)
     }
 }
 
-async fn answer(service: Arc<Service>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
+/// The next connection of any listener, and what is served to it.
+async fn accept(listeners: &mut [(Listener, Arc<Endpoints>)]) -> ((TcpStream, SocketAddr), Arc<Endpoints>) {
+    let accepting = listeners.iter_mut().map(|(listener, endpoints)| {
+        Box::pin(async move { (listener.accept().await, Arc::clone(endpoints)) })
+    });
+    select_all(accepting).await.0
+}
+
+async fn answer(
+    service: Arc<Service>,
+    endpoints: Arc<Endpoints>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let path = request.uri().path();
-    match service.topology.endpoint(path) {
+    match endpoints.at(path) {
         None => {
-            if let Some((beside, endpoint)) = service.topology.beside(path) {
+            if let Some((beside, endpoint)) = endpoints.beside(path) {
                 debug!(peer = %peer.address, path, to = beside, "redirected");
                 return redirect(beside, endpoint.cors(), &request);
             }

@@ -1,23 +1,27 @@
 //! What is served at which path: built once from a configuration, then immutable and looked up per request. Routes
 //! are data, not calls that build a router.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use fanfare_config::{Config, Diagnostics, Extractor, SinkKind, TransformerKind};
 #[cfg(feature = "sink_sse")]
 use fanfare_event::Profile;
 use fanfare_event::SinkName;
+use fanfare_source::{OperationPattern, Route, Routes};
 use fanfare_transform::{BuildError, Spec};
 
 use crate::http::cors::Cors;
 use crate::viewer::Page;
 
-/// Endpoints by path, and what events are sent to.
-#[derive(Debug, Default)]
+/// The name of a listener; `None` is the default one.
+pub(crate) type ListenerName = Option<String>;
+
+/// What is served at each listener, and where events go.
+#[derive(Debug)]
 pub(crate) struct Topology {
-    endpoints: HashMap<String, Endpoint>,
-    /// All sinks; without routes, every event goes to each.
-    pub(crate) sinks: BTreeSet<SinkName>,
+    listeners: BTreeMap<ListenerName, Endpoints>,
+    /// Which source feeds which sink, and whom of its clients.
+    pub(crate) routes: Routes,
     #[cfg(feature = "sink_sse")]
     pub(crate) profiles: HashMap<SinkName, Profile>,
     #[cfg(feature = "sink_http_pull")]
@@ -26,6 +30,10 @@ pub(crate) struct Topology {
     #[cfg(feature = "source_mock")]
     pub(crate) mocks: Vec<crate::sources::mock::MockSource>,
 }
+
+/// What is served at a listener, by path.
+#[derive(Debug, Default)]
+pub(crate) struct Endpoints(HashMap<String, Endpoint>);
 
 /// What answers at a path.
 #[derive(Debug)]
@@ -58,7 +66,16 @@ impl Topology {
     /// Builds what a configuration asks for. What is wrong with it goes to the diagnostics: programs that do not
     /// compile, and what this build was made without.
     pub(crate) fn build(config: &Config, root_url: &str, diagnostics: &mut Diagnostics) -> Self {
-        let mut topology = Self::default();
+        let mut topology = Self {
+            listeners: BTreeMap::new(),
+            routes: routes(config),
+            #[cfg(feature = "sink_sse")]
+            profiles: HashMap::new(),
+            #[cfg(feature = "sink_http_pull")]
+            batch_ids: std::sync::Arc::default(),
+            #[cfg(feature = "source_mock")]
+            mocks: Vec::new(),
+        };
         check_transformers(config, diagnostics);
         for source in &config.sources {
             match &source.extractor {
@@ -72,7 +89,6 @@ impl Topology {
             }
         }
         for sink in &config.sinks {
-            topology.sinks.insert(sink.name.clone());
             match &sink.kind {
                 SinkKind::Sse(sse) => topology.add_stream(&sink.name, sse, diagnostics),
                 SinkKind::HttpPull(pull) => topology.add_pull(&sink.name, pull, diagnostics),
@@ -83,21 +99,23 @@ impl Topology {
 
     /// Serves pages at their paths.
     pub(crate) fn add_pages(&mut self, pages: &'static [Page]) {
-        self.endpoints.extend(pages.iter().map(|page| (page.path.to_owned(), Endpoint::Page(page))));
+        for page in pages {
+            self.add(None, page.path.to_owned(), Endpoint::Page(page));
+        }
     }
 
-    pub(crate) fn endpoint(&self, path: &str) -> Option<&Endpoint> {
-        self.endpoints.get(path)
+    /// The names of the listeners at which something is served; the default one where nothing is served at all.
+    pub(crate) fn listeners(&self) -> Vec<ListenerName> {
+        if self.listeners.is_empty() { vec![None] } else { self.listeners.keys().cloned().collect() }
     }
 
-    /// What is served at a path that differs from this one by a final slash only, and that path. Somebody who left the
-    /// slash out, or wrote one, means it.
-    pub(crate) fn beside(&self, path: &str) -> Option<(&str, &Endpoint)> {
-        let beside = match path.strip_suffix('/') {
-            Some(without) => without.to_owned(),
-            None => format!("{path}/"),
-        };
-        self.endpoints.get_key_value(&beside).map(|(path, endpoint)| (path.as_str(), endpoint))
+    /// What is served at a listener.
+    pub(crate) fn take_endpoints(&mut self, listener: Option<&str>) -> Endpoints {
+        self.listeners.remove(&listener.map(str::to_owned)).unwrap_or_default()
+    }
+
+    fn add(&mut self, listener: ListenerName, path: String, endpoint: Endpoint) {
+        self.listeners.entry(listener).or_default().0.insert(path, endpoint);
     }
 
     #[cfg(feature = "source_webhook")]
@@ -114,7 +132,7 @@ impl Topology {
         let chain = chain(config, source);
         let rules = crate::rules::build(&webhook.headers, diagnostics);
         let endpoint = WebhookEndpoint::new(&source.name, webhook, &config.http, root_url, chain, rules);
-        self.endpoints.insert(webhook.path.clone(), Endpoint::Webhook(Box::new(endpoint)));
+        self.add(webhook.listener.clone(), webhook.path.clone(), Endpoint::Webhook(Box::new(endpoint)));
     }
 
     #[cfg(not(feature = "source_webhook"))]
@@ -163,8 +181,8 @@ impl Topology {
 
         let rules = crate::rules::build(&sse.headers, diagnostics);
         self.profiles.insert(name.clone(), sse.profile);
-        self.endpoints
-            .insert(sse.path.clone(), Endpoint::Stream(Box::new(StreamEndpoint::new(name, sse, rules))));
+        let endpoint = Endpoint::Stream(Box::new(StreamEndpoint::new(name, sse, rules)));
+        self.add(sse.listener.clone(), sse.path.clone(), endpoint);
     }
 
     #[cfg(not(feature = "sink_sse"))]
@@ -184,7 +202,7 @@ impl Topology {
         let endpoints = crate::sinks::http_pull::endpoints(name, pull, &self.batch_ids, rules);
         let paths = [&pull.extract_path, &pull.mark_processed_path];
         for (path, endpoint) in paths.into_iter().zip(endpoints) {
-            self.endpoints.insert(path.clone(), Endpoint::Pull(Box::new(endpoint)));
+            self.add(pull.listener.clone(), path.clone(), Endpoint::Pull(Box::new(endpoint)));
         }
     }
 
@@ -193,6 +211,36 @@ impl Topology {
     fn add_pull(&mut self, _: &SinkName, pull: &fanfare_config::HttpPullSink, diagnostics: &mut Diagnostics) {
         left_out(diagnostics, pull.type_span, "an `http_pull` sink", "sink_http_pull");
     }
+}
+
+impl Endpoints {
+    pub(crate) fn at(&self, path: &str) -> Option<&Endpoint> {
+        self.0.get(path)
+    }
+
+    /// What is served at a path that differs from this one by a final slash only, and that path. Somebody who left the
+    /// slash out, or wrote one, means it.
+    pub(crate) fn beside(&self, path: &str) -> Option<(&str, &Endpoint)> {
+        let beside = match path.strip_suffix('/') {
+            Some(without) => without.to_owned(),
+            None => format!("{path}/"),
+        };
+        self.0.get_key_value(&beside).map(|(path, endpoint)| (path.as_str(), endpoint))
+    }
+}
+
+fn routes(config: &Config) -> Routes {
+    let Some(routes) = &config.routes else {
+        return Routes::to_everyone(&config.sinks.iter().map(|sink| sink.name.clone()).collect());
+    };
+    let route = |route: &fanfare_config::Route| Route {
+        from: route.from.clone(),
+        operation: route.operation.as_deref().map(|operation| OperationPattern::Exact(operation.into())),
+        matches: route.matches.clone(),
+        to: route.to.clone(),
+        audience: route.audience.clone(),
+    };
+    Routes::Of(routes.iter().map(route).collect())
 }
 
 /// A source's transformers. What `check_transformers` has refused is left out; nothing starts on it.

@@ -1,6 +1,7 @@
 //! What all sources do with a raw payload: transformers, then the event's own rules.
 
 use std::fmt;
+use std::sync::Arc;
 
 use fanfare_event::limits::MAX_EVENTS_PER_DELIVERY;
 use fanfare_event::{
@@ -25,6 +26,8 @@ pub struct Intake {
 pub struct Delivery {
     /// The events, in order; none if transformers dropped them all.
     pub events: Vec<Finished>,
+    /// What the source calls the occasion, for routes that mean only some: a routing key, `POST /notify/:room`.
+    pub operation: Option<Arc<str>>,
     run: Run,
 }
 
@@ -89,7 +92,7 @@ impl Intake {
                 return Err(FieldError::new("body", problem).into());
             }
         }
-        Ok(Delivery { events, run })
+        Ok(Delivery { events, operation: None, run })
     }
 }
 
@@ -102,6 +105,9 @@ impl Delivery {
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Delivery").field("events", &self.events).finish_non_exhaustive()
+        f.debug_struct("Delivery")
+            .field("events", &self.events)
+            .field("operation", &self.operation)
+            .finish_non_exhaustive()
     }
 }

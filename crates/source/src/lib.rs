@@ -1,11 +1,13 @@
 //! Sources: from what comes in over a protocol to events that the log can take.
 //!
-//! One module a source. Each turns what comes in into a [`Delivery`] or a refusal; answering, routing and appending are
-//! the binary's.
+//! One module a source. Each turns what comes in into a [`Delivery`] or a refusal, and [`Routes`] say where its events go;
+//! answering and appending are the binary's.
 
 mod delivery;
 mod mock;
+mod routing;
 pub mod webhook;
 
 pub use delivery::{Delivery, Intake, IntakeError};
 pub use mock::Mock;
+pub use routing::{OperationPattern, Route, Routes, Word};

@@ -6,7 +6,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanfare_event::{Delivery, EventType, Profile, Seq, SinkName, TypePattern, TypePatterns};
+use fanfare_event::{
+    Delivery, EventType, NamePattern, NamePatterns, Profile, RoomName, Seq, SinkName, UserId,
+};
 
 /// Type patterns of all groups together, above which no client founds another by what it asks for. Each event is held
 /// against all of them while no stream can look at the window: about half a millisecond for so many. A group also takes
@@ -19,16 +21,23 @@ pub struct Subscription {
     /// The sink that it came to.
     pub sink: SinkName,
     /// The types that the sink shows.
-    pub types: TypePatterns,
+    pub types: NamePatterns,
     /// How the sink writes events.
     pub profile: Profile,
+    /// The rooms that the client joined, sorted and each once.
+    pub rooms: Arc<[RoomName]>,
+    /// Who the client is.
+    pub user: Option<UserId>,
 }
 
 impl Subscription {
     /// The frame of this event, if the subscription sees it.
     pub fn frame<'a>(&self, entry: &'a Entry) -> Option<&'a Bytes> {
-        entry.deliveries.binary_search_by(|delivery| delivery.sink.cmp(&self.sink)).ok()?;
-        if self.types.matches(&entry.kind) { entry.frames.get(self.profile) } else { None }
+        let index = entry.deliveries.binary_search_by(|delivery| delivery.sink.cmp(&self.sink)).ok()?;
+        if !entry.deliveries.get(index)?.audience.includes(&self.rooms, self.user.as_ref()) {
+            return None;
+        }
+        if self.types.matches(entry.kind.as_str()) { entry.frames.get(self.profile) } else { None }
     }
 
     /// What its group adds to [`MAX_PATTERNS`].
@@ -38,12 +47,14 @@ impl Subscription {
 
     /// About how many bytes of memory a copy takes.
     pub(crate) fn weight(&self) -> usize {
-        let text = |pattern: &TypePattern| match pattern {
-            TypePattern::Any => 0,
-            TypePattern::Below(text) | TypePattern::Exact(text) => text.len(),
+        let text = |pattern: &NamePattern| match pattern {
+            NamePattern::Any => 0,
+            NamePattern::Below(text) | NamePattern::Exact(text) => text.len(),
         };
-        let patterns = self.types.iter().map(|pattern| size_of::<TypePattern>() + text(pattern));
-        size_of::<Self>() + patterns.sum::<usize>()
+        let patterns = self.types.iter().map(|pattern| size_of::<NamePattern>() + text(pattern));
+        let rooms = self.rooms.iter().map(|room| size_of::<RoomName>() + room.as_str().len());
+        let user = self.user.as_ref().map_or(0, |user| user.as_str().len());
+        size_of::<Self>() + patterns.sum::<usize>() + rooms.sum::<usize>() + user
     }
 }
 

@@ -10,7 +10,7 @@ use fanfare_event::{EventId, Position, Profile, Seq};
 /// What a stream of a profile begins with, before anything else.
 pub fn greeting(profile: Profile) -> Option<Bytes> {
     match profile {
-        Profile::Cdevent => None,
+        Profile::Cdevent | Profile::Message => None,
         Profile::Envelope => Some(Bytes::from_static(b"event: info\ndata: connected\n\n")),
     }
 }
@@ -20,18 +20,19 @@ pub fn greeting(profile: Profile) -> Option<Bytes> {
 pub fn event(profile: Profile, seq: Seq, id: &EventId, payload: &[u8]) -> Bytes {
     let name = match profile {
         Profile::Cdevent => "cdevent",
-        Profile::Envelope => "message",
+        Profile::Envelope | Profile::Message => "message",
     };
     block(name, &profile.id_of_event(seq, id), payload)
 }
 
-/// What is sent on a silent connection. With a position it also moves the client's last event id. Of the profile
-/// `cdevent` it dispatches nothing.
+/// What is sent on a silent connection. With a position it also moves the client's last event id. Of all
+/// profiles but `envelope` it dispatches nothing.
 pub fn keep_alive(profile: Profile, position: Option<&Position>) -> Bytes {
     let id =
         position.map_or_else(String::new, |position| format!("id: {}\n", profile.id_of_position(position)));
     match profile {
         Profile::Cdevent => format!(": keep-alive\n{id}\n").into(),
+        Profile::Message => format!(": keepalive\n{id}\n").into(),
         Profile::Envelope => format!("event: heartbeat\n{id}data: ping\n\n").into(),
     }
 }
@@ -142,6 +143,16 @@ mod tests {
         check(keep_alive(profile, Some(&position(7))), "event: heartbeat\nid: 7\ndata: ping\n\n");
         check(opening(profile, &position(0), Duration::from_secs(3)), "id: 0\nretry: 3000\n\n");
         check(gap(profile, &position(7), "expired: so"), "event: gap\nid: 7\ndata: expired: so\n\n");
+    }
+
+    #[test]
+    fn the_bytes_of_messages_are_mycels() {
+        let check = |frame: Bytes, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
+        let (profile, id) = (Profile::Message, EventId::new("evt_abc").unwrap());
+        assert_eq!(greeting(profile), None);
+        check(event(profile, seq(42), &id, b"{}"), "event: message\nid: 42\ndata: {}\n\n");
+        check(keep_alive(profile, None), ": keepalive\n\n");
+        check(keep_alive(profile, Some(&position(7))), ": keepalive\nid: 7\n\n");
     }
 
     proptest! {

@@ -19,8 +19,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// The configuration's name in the server's folder.
 const CONFIG: &str = "fanfare.toml";
 
-/// What stands before the address in the line that says where the server listens.
+/// What stands before the address in the line that says where the server listens. Behind the address may stand the name
+/// of the listener.
 const LISTENING: &str = "listening on http://";
+const NAMED: &str = " as ";
 
 /// How to start a server.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub struct Server {
 #[derive(Debug)]
 struct Running {
     child: Child,
+    /// Where its default listener is, or else its first one.
     addr: SocketAddr,
     stdout: Lines,
     stderr: Lines,
@@ -95,11 +98,11 @@ impl Builder {
         for (name, text) in &self.files {
             std::fs::write(dir.path().join(name), text)?;
         }
-        let running = self.spawn(dir.path(), 0)?;
+        let running = self.spawn(dir.path(), 0, &[])?;
         Ok(Server { builder: self, dir, running })
     }
 
-    fn spawn(&self, dir: &Path, port: u16) -> io::Result<Running> {
+    fn spawn(&self, dir: &Path, port: u16, listeners: &[(String, SocketAddr)]) -> io::Result<Running> {
         let mut words = self.under.iter().map(OsString::as_os_str).chain([self.binary.as_os_str()]);
         let program = words.next().unwrap_or_default();
         let mut command = Command::new(program);
@@ -114,6 +117,9 @@ impl Builder {
         }
         command.env("FANFARE__HTTP__HOST", "127.0.0.1").env("FANFARE__HTTP__PORT", port.to_string());
         command.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value)));
+        for (name, addr) in listeners {
+            command.env(format!("FANFARE__LISTENERS__{name}__PORT"), addr.port().to_string());
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
 
         let mut child = command.spawn().map_err(|error| {
@@ -121,9 +127,8 @@ impl Builder {
         })?;
         let stdout = child.stdout.take().map(Lines::collect).unwrap_or_default();
         let stderr = child.stderr.take().map(Lines::collect).unwrap_or_default();
-        let listening = stdout.wait_for("a line that says where it listens", START_TIMEOUT, |line| {
-            line.strip_prefix(LISTENING)?.trim_end_matches('/').parse().ok()
-        });
+        let listening = stdout
+            .wait_for("a line that says where it listens", START_TIMEOUT, |line| Some(listener(line)?.0));
         match listening {
             Ok(addr) => Ok(Running { child, addr, stdout, stderr }),
             Err(error) => {
@@ -154,6 +159,15 @@ impl Server {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.running.addr
+    }
+
+    /// Where a listener of this name listens.
+    pub fn listener(&self, name: &str) -> io::Result<SocketAddr> {
+        let what = format!("a line that says where `{name}` listens");
+        self.running.stdout.wait_for(&what, START_TIMEOUT, |line| match listener(line)? {
+            (addr, Some(named)) if named == name => Some(addr),
+            _ => None,
+        })
     }
 
     /// The URL of a path on it.
@@ -226,12 +240,28 @@ impl Server {
         self.running.child.wait().map(drop)
     }
 
-    /// Starts it again on the same port, after killing it if it still runs.
+    /// Starts it again on the same ports, after killing it if it still runs.
     pub fn restart(&mut self) -> io::Result<()> {
         self.kill()?;
-        self.running = self.builder.spawn(self.dir.path(), self.addr().port())?;
+        let listeners: Vec<_> = self
+            .stdout()
+            .iter()
+            .filter_map(|line| listener(line))
+            .filter_map(|(addr, name)| Some((name?.to_owned(), addr)))
+            .collect();
+        self.running = self.builder.spawn(self.dir.path(), self.addr().port(), &listeners)?;
         Ok(())
     }
+}
+
+/// The address and the name in a line that says where a server listens.
+fn listener(line: &str) -> Option<(SocketAddr, Option<&str>)> {
+    let rest = line.strip_prefix(LISTENING)?;
+    let (addr, name) = match rest.split_once(NAMED) {
+        Some((addr, name)) => (addr, Some(name)),
+        None => (rest, None),
+    };
+    Some((addr.parse().ok()?, name))
 }
 
 impl Drop for Server {

@@ -1,6 +1,6 @@
 //! `sink.NAME`.
 
-use fanfare_event::TypePatterns;
+use fanfare_event::NamePatterns;
 
 use super::interval::Interval;
 use super::native::Block;
@@ -39,7 +39,7 @@ const MATCH: Key<Or<Patterns>> = Key {
     name: sink::MATCH.name,
     doc: "The types of events that the sink shows, one or a list: an exact type, `prefix.*` (any depth below the \
           prefix, not the prefix itself), or `\"*\"`, which needs its quotes.",
-    presence: Or(Patterns, TypePatterns::any),
+    presence: Or(Patterns, NamePatterns::any),
 };
 
 /// What may follow a sink's name in a URL.

@@ -1,4 +1,4 @@
-//! That no two endpoints, of sources and of sinks, have one URL.
+//! That no two endpoints of one listener, of sources and of sinks, have one URL.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use crate::{Extractor, Sink, SinkKind, Source, Span};
 
 /// An endpoint, and what messages call it.
 struct Endpoint<'c> {
+    listener: Option<&'c str>,
     path: &'c str,
     owner: String,
     span: Span,
@@ -15,14 +16,14 @@ struct Endpoint<'c> {
 /// Reports URLs that are taken already. Which methods they answer makes no difference: one URL is one thing. Two
 /// paths that differ by a final slash are one URL, since where only one of them is served, the other redirects to it.
 pub(crate) fn report_shared(sources: &[Source], sinks: &[Sink], checker: &mut Checker<'_>) {
-    let mut first: BTreeMap<&str, Endpoint<'_>> = BTreeMap::new();
+    let mut first: BTreeMap<(Option<&str>, &str), Endpoint<'_>> = BTreeMap::new();
     for endpoint in of_sources(sources).chain(of_sinks(sinks)) {
         // What could not be read has been reported.
         if endpoint.path.is_empty() {
             continue;
         }
         let place = endpoint.path.strip_suffix('/').unwrap_or(endpoint.path);
-        if let Some(before) = first.get(place) {
+        if let Some(before) = first.get(&(endpoint.listener, place)) {
             let is_shown = |path: &str| !checker.concealed.iter().any(|part| path.contains(part));
             let message = if is_shown(endpoint.path) {
                 format!("two endpoints have the URL `{}`", endpoint.path)
@@ -38,7 +39,7 @@ pub(crate) fn report_shared(sources: &[Source], sinks: &[Sink], checker: &mut Ch
                 );
             }
         } else {
-            first.insert(place, endpoint);
+            first.insert((endpoint.listener, place), endpoint);
         }
     }
 }
@@ -47,14 +48,23 @@ fn of_sources(sources: &[Source]) -> impl Iterator<Item = Endpoint<'_>> {
     sources.iter().filter_map(|source| {
         let Some(Extractor::Webhook(webhook)) = &source.extractor else { return None };
         let owner = format!("the webhook of source {}", quoted(source.name.as_str()));
-        Some(Endpoint { path: &webhook.path, owner, span: source.span })
+        Some(Endpoint {
+            listener: webhook.listener.as_deref(),
+            path: &webhook.path,
+            owner,
+            span: source.span,
+        })
     })
 }
 
 fn of_sinks(sinks: &[Sink]) -> impl Iterator<Item = Endpoint<'_>> {
     sinks.iter().flat_map(|sink| {
         let name = quoted(sink.name.as_str());
-        let endpoint = |path, owner| Endpoint { path, owner, span: sink.span };
+        let listener = match &sink.kind {
+            SinkKind::Sse(sse) => sse.listener.as_deref(),
+            SinkKind::HttpPull(pull) => pull.listener.as_deref(),
+        };
+        let endpoint = |path, owner| Endpoint { listener, path, owner, span: sink.span };
         match &sink.kind {
             SinkKind::Sse(sse) => vec![endpoint(&sse.path, format!("the stream of sink {name}"))],
             SinkKind::HttpPull(pull) => vec![

@@ -5,8 +5,9 @@ pub(crate) mod sse;
 
 use std::borrow::Cow;
 
-use fanfare_event::{SinkName, TypePattern, TypePatterns};
+use fanfare_event::{NamePattern, NamePatterns, SinkName};
 
+use super::listener::LISTENER;
 use super::rule;
 use super::source::ENABLED;
 use super::words::{check_name, check_origin};
@@ -37,7 +38,7 @@ pub(crate) const MATCH: Key<Or<Patterns>> = Key {
     name: "match",
     doc: "The types of events that the sink shows: an exact type, `prefix.*` (any depth below the prefix, not the \
           prefix itself), or `*`.",
-    presence: Or(Patterns, TypePatterns::any),
+    presence: Or(Patterns, NamePatterns::any),
 };
 
 pub(crate) const HEADERS: Key<Optional<Nested>> = Key {
@@ -55,14 +56,13 @@ const CORS: Key<Optional<Nested>> = Key {
 pub(crate) static SECTION: Section = Section {
     title: "[sinks.NAME]",
     variant: None,
-    about: "Where events go. A sink shows what all sources bring in.",
+    about: "Where events go. Without [routes](#routes) a sink shows what all sources bring in.",
     example: "",
-    keys: &[&ENABLED, &TYPE, &MATCH, &HEADERS, &CORS],
+    keys: &[&ENABLED, &TYPE, &LISTENER, &MATCH, &HEADERS, &CORS],
     foreign: &FOREIGN,
 };
 
-const FOREIGN: [Foreign; 3] = [
-    Foreign::later("listener"),
+const FOREIGN: [Foreign; 2] = [
     Foreign::refused("transformer_refs", "a sink has no transformers: name them in the sources that feed it"),
     Foreign::refused("transformers", "a sink has no transformers: put them into the sources that feed it"),
 ];
@@ -135,11 +135,11 @@ fn read_cors(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Option<Cors>
 pub(crate) struct Patterns;
 
 impl Read for Patterns {
-    type Value = TypePatterns;
+    type Value = NamePatterns;
 
-    fn read(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<TypePatterns> {
+    fn read(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<NamePatterns> {
         let Data::List(items) = &node.data else {
-            return self.pattern(key, node, checker).map(|pattern| TypePatterns::new([pattern]));
+            return self.pattern(key, node, checker).map(|pattern| NamePatterns::new([pattern]));
         };
         if items.is_empty() {
             checker
@@ -150,21 +150,21 @@ impl Read for Patterns {
         let patterns = (0..).zip(items);
         let read = |(index, item): (usize, &Node)| self.pattern(&format!("{key}[{index}]"), item, checker);
         let patterns: Vec<_> = patterns.filter_map(read).collect();
-        Some(TypePatterns::new(patterns))
+        Some(NamePatterns::new(patterns))
     }
 
     fn kind(&self) -> Cow<'static, str> {
         "a type pattern or an array of them".into()
     }
 
-    fn write(&self, value: &TypePatterns) -> Option<String> {
+    fn write(&self, value: &NamePatterns) -> Option<String> {
         let patterns: Vec<_> = value.iter().map(|pattern| quote(&pattern.to_string())).collect();
         Some(format!("[{}]", patterns.join(", ")))
     }
 }
 
 impl Patterns {
-    fn pattern(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<TypePattern> {
+    fn pattern(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<NamePattern> {
         let Some(text) = node.as_text() else {
             checker.wrong_type(key, node, &self.kind());
             return None;
@@ -179,8 +179,8 @@ pub(crate) fn parse_pattern(
     what: &str,
     span: Span,
     checker: &mut Checker<'_>,
-) -> Option<TypePattern> {
-    let pattern = TypePattern::parse(text);
+) -> Option<NamePattern> {
+    let pattern = NamePattern::parse(text);
     let told = pattern.map_err(|problem| {
         checker.error(span, format!("{what} is no type pattern")).label(problem.to_string());
     });

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fanfare_event::{Object, Profile, SourceName};
 
+use super::listener::LISTENER;
 use super::metadata::Metadata;
 use super::rule;
 use super::transformer::{INLINE, TRANSFORMER_REFS, Transformers};
@@ -79,14 +80,16 @@ pub(crate) const PATH: Key<Optional<Text>> = Key {
 pub(crate) const PROFILE: Key<Or<Choice<Profile>>> = Key {
     name: "profile",
     doc: "What a body is. `cdevent`: a CDEvent, a CloudEvent, or any JSON with a type. `envelope`: an object with \
-          `event_id`, `event_type`, `entity_id`, `occurred_at` and `data`, or an array of them.",
+          `event_id`, `event_type`, `entity_id`, `occurred_at` and `data`, or an array of them. `message`: any JSON; \
+          the type of such an event is `message`.",
     presence: Or(
         Choice {
             served: &[
                 (Profile::Cdevent.name(), Profile::Cdevent),
                 (Profile::Envelope.name(), Profile::Envelope),
+                (Profile::Message.name(), Profile::Message),
             ],
-            later: &["message"],
+            later: &[],
             foreign: &[],
         },
         || Profile::Cdevent,
@@ -135,15 +138,12 @@ pub(crate) static WEBHOOK_SECTION: Section = Section {
     example: "[sources.ci.extractor]\ntype = \"webhook\"\nid = \"ci\"\nheaders_to_keep = [\"x-request-id\"]\n\
               metadata = { environment = \"production\" }\n\n\
               [sources.ci.extractor.headers]\n\"X-API-Key\" = { type = \"exists\" }\n",
-    keys: &[&TYPE, &ID, &PATH, &PROFILE, &HEADERS, &HEADERS_TO_KEEP, &METADATA],
-    foreign: &[
-        Foreign::refused(
-            "signature",
-            "write it as a header rule: `[sources.NAME.extractor.headers]`, `\"X-Hub-Signature-256\" = { type = \
+    keys: &[&TYPE, &ID, &PATH, &LISTENER, &PROFILE, &HEADERS, &HEADERS_TO_KEEP, &METADATA],
+    foreign: &[Foreign::refused(
+        "signature",
+        "write it as a header rule: `[sources.NAME.extractor.headers]`, `\"X-Hub-Signature-256\" = { type = \
              \"signature\", token = \"…\", signature_prefix = \"sha256=\" }`",
-        ),
-        Foreign::later("listener"),
-    ],
+    )],
 };
 
 pub(crate) const INTERVAL: Key<Or<Time>> = Key {
@@ -260,6 +260,7 @@ fn read_webhook(mut fields: Fields<'_>, type_span: Span, checker: &mut Checker<'
     }
     let id = fields.get(&ID, checker);
     let path = fields.get(&PATH, checker);
+    let listener = super::listener::read(&mut fields, checker);
     let profile = fields.get(&PROFILE, checker);
     let headers = fields.entry(HEADERS.name);
     let headers = headers.map(|entry| rule::read_all(HEADERS.name, &entry.node, false, checker));
@@ -274,6 +275,7 @@ fn read_webhook(mut fields: Fields<'_>, type_span: Span, checker: &mut Checker<'
     Some(Webhook {
         path: path.or_else(|| id.as_ref().map(|id| format!("/webhook/{id}")))?,
         id,
+        listener,
         profile,
         headers: headers.unwrap_or_default(),
         headers_to_keep,

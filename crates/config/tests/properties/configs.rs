@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use fanfare_config::{
-    Config, Cors, Durability, Encoding, Env, Extractor, HeaderRule, Http, HttpPullSink, Log, LogKind, Mock,
-    OnLag, Program, Retention, Rule, Secret, SignatureOn, Sink, SinkKind, Source, Span, Sqlite, SseSink,
-    Transformer, TransformerKind, Ttl, Webhook, Window, parse,
+    Config, Cors, Durability, Encoding, Env, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener,
+    Log, LogKind, Mock, OnLag, Program, Retention, Route, Rule, Secret, SignatureOn, Sink, SinkKind, Source,
+    Span, Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window, parse,
 };
-use fanfare_event::{Object, Profile, SinkName, SourceName, TypePattern, TypePatterns};
+use fanfare_event::{
+    AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName, TargetKind,
+};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::Value;
 
 /// The variable that holds every secret here, and what it holds.
@@ -18,12 +21,11 @@ const VARIABLE: (&str, &str) = ("A_TOKEN", "t\u{f6}ken \"'\\");
 
 pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
     let transformers = btree_map(name(), kind(), 0..5);
-    let sources =
-        btree_map(name(), (vec(any::<proptest::sample::Index>(), 0..4), option::of(extractor())), 0..4);
+    let sources = btree_map(name(), (vec(any::<Index>(), 0..4), option::of(extractor())), 0..4);
     let kinds = prop_oneof![sse().prop_map(SinkKind::Sse), http_pull().prop_map(SinkKind::HttpPull)];
     let sinks = btree_map(name(), kinds, 0..4);
-    let config = (http(), log(), transformers, sources, sinks).prop_map(
-        |(http, log, transformers, sources, sinks)| {
+    let config = (http(), log(), transformers, sources, sinks, listeners(), routes()).prop_map(
+        |(http, log, transformers, sources, sinks, (listeners, choices), routes)| {
             let transformers: Vec<_> = transformers
                 .into_iter()
                 .map(|(name, kind)| Transformer { name, span: nowhere(), type_span: nowhere(), kind })
@@ -54,10 +56,80 @@ pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
                 }
                 Sink { name: SinkName::new(&name), span: nowhere(), kind }
             });
-            Config { http, log, sources: sources.collect(), sinks: sinks.collect(), transformers }
+            let (mut sources, mut sinks): (Vec<_>, Vec<_>) = (sources.collect(), sinks.collect());
+            let names: Vec<_> = listeners.iter().map(|listener| listener.name.clone()).collect();
+            for (listener, choice) in places(&mut sources, &mut sinks).zip(choices) {
+                *listener = choice.filter(|_| !names.is_empty()).map(|index| index.get(&names).clone());
+            }
+            let is_possible = !sources.is_empty() && !sinks.is_empty();
+            let routes = routes.filter(|routes| is_possible || routes.is_empty());
+            let routes = routes.map(|routes| {
+                let route = |(from, to, matches, audience): (Index, Index, _, _)| {
+                    let to = to.get(&sinks);
+                    let is_stream = matches!(to.kind, SinkKind::Sse(_));
+                    Route {
+                        span: nowhere(),
+                        from: from.get(&sources).name.clone(),
+                        operation: None,
+                        operation_span: nowhere(),
+                        matches,
+                        to: to.name.clone(),
+                        audience: if is_stream { audience } else { AudienceRule::Everyone },
+                    }
+                };
+                routes.into_iter().map(route).collect()
+            });
+            Config { http, listeners, log, sources, sinks, transformers, routes }
         },
     );
     config.prop_map(|config| (config, Env::from_iter([VARIABLE])))
+}
+
+/// Listeners, and for each endpoint perhaps one of them.
+fn listeners() -> impl Strategy<Value = (Vec<Listener>, Vec<Option<Index>>)> {
+    let host =
+        prop_oneof![Just("0.0.0.0".to_owned()), Just("::1".to_owned()), Just("example.com".to_owned())];
+    let listeners =
+        btree_map(name(), (host, prop_oneof![Just(0), any::<u16>()]), 0..3).prop_map(|listeners| {
+            let mut taken = std::collections::BTreeSet::new();
+            let listener = |(name, (host, port))| Listener { name, span: nowhere(), host, port };
+            let free = |listener: &Listener| {
+                listener.port == 0 || taken.insert((listener.host.clone(), listener.port))
+            };
+            listeners.into_iter().map(listener).filter(free).collect()
+        });
+    (listeners, vec(option::of(any::<Index>()), 8))
+}
+
+/// Where endpoints say which listener they have.
+fn places<'c>(
+    sources: &'c mut [Source],
+    sinks: &'c mut [Sink],
+) -> impl Iterator<Item = &'c mut Option<String>> {
+    let of_sources = sources.iter_mut().filter_map(|source| match &mut source.extractor {
+        Some(Extractor::Webhook(webhook)) => Some(&mut webhook.listener),
+        _ => None,
+    });
+    let of_sinks = sinks.iter_mut().map(|sink| match &mut sink.kind {
+        SinkKind::Sse(sse) => &mut sse.listener,
+        SinkKind::HttpPull(pull) => &mut pull.listener,
+    });
+    of_sources.chain(of_sinks)
+}
+
+type MadeUpRoute = (Index, Index, NamePatterns, AudienceRule);
+
+fn routes() -> impl Strategy<Value = Option<Vec<MadeUpRoute>>> {
+    let kind = proptest::sample::select(&[TargetKind::Room, TargetKind::User][..]);
+    let text = prop_oneof![
+        Just(".body.room".to_owned()),
+        Just(".metadata.\"a \\\" b\".c".to_owned()),
+        Just(".subject".to_owned()),
+        "[a-z\"'\\\\]{1,8}",
+    ];
+    let rule = (kind, text).prop_map(|(kind, text)| AudienceRule::parse(kind, &text).unwrap());
+    let audience = prop_oneof![Just(AudienceRule::Everyone), rule];
+    option::of(vec((any::<Index>(), any::<Index>(), matches(), audience), 0..4))
 }
 
 /// Spans are all equal, and come from reading something.
@@ -140,6 +212,7 @@ fn webhook() -> impl Strategy<Value = Webhook> {
         |((id, path), profile, headers, headers_to_keep, metadata)| Webhook {
             id,
             path,
+            listener: None,
             profile,
             headers,
             headers_to_keep: headers_to_keep.into_iter().collect(),
@@ -150,7 +223,7 @@ fn webhook() -> impl Strategy<Value = Webhook> {
 }
 
 fn profile() -> impl Strategy<Value = Profile> {
-    proptest::sample::select(&[Profile::Cdevent, Profile::Envelope][..])
+    proptest::sample::select(&Profile::ALL[..])
 }
 
 fn metadata() -> impl Strategy<Value = Object> {
@@ -179,13 +252,13 @@ fn path() -> impl Strategy<Value = String> {
         .prop_map(|(name, has_slash)| format!("/{name}{}", if has_slash { "/" } else { "" }))
 }
 
-fn pattern() -> impl Strategy<Value = TypePattern> {
+fn pattern() -> impl Strategy<Value = NamePattern> {
     let text = prop_oneof!["[a-z]{1,4}(\\.[a-z]{1,4}){0,2}", Just("*".to_owned()), Just("a.b.*".to_owned())];
-    text.prop_map(|text| TypePattern::parse(&text).unwrap())
+    text.prop_map(|text| NamePattern::parse(&text).unwrap())
 }
 
-fn matches() -> impl Strategy<Value = TypePatterns> {
-    vec(pattern(), 1..4).prop_map(TypePatterns::new)
+fn matches() -> impl Strategy<Value = NamePatterns> {
+    vec(pattern(), 1..4).prop_map(NamePatterns::new)
 }
 
 fn cors() -> impl Strategy<Value = Option<Cors>> {
@@ -206,6 +279,7 @@ fn http_pull() -> impl Strategy<Value = HttpPullSink> {
     (place, matches(), option::of(ttl), rules(), cors()).prop_map(
         |((id, extract_path, mark_processed_path), matches, ttl, headers, cors)| HttpPullSink {
             id,
+            listener: None,
             extract_path: format!("/get{extract_path}"),
             mark_processed_path: format!("/post{mark_processed_path}"),
             matches,
@@ -222,11 +296,13 @@ fn sse() -> impl Strategy<Value = SseSink> {
     let place = (option::of(name_of_url()), path(), profile());
     let numbers =
         (millis(10..=86_400_000), 1..100_000_000_usize, millis(1..=3_600_000), 1..100_000_000_usize);
-    (place, matches(), numbers, on_lag, any::<bool>(), rules(), cors()).prop_map(
+    let identity = (proptest::sample::select(&[Identity::None, Identity::Query][..]), 1..=1000_usize);
+    (place, matches(), numbers, identity, on_lag, any::<bool>(), rules(), cors()).prop_map(
         |(
             (id, path, profile),
             matches,
             (keep_alive, buffer, retry, max_connections),
+            (identity, max_rooms),
             on_lag,
             replay,
             headers,
@@ -234,6 +310,7 @@ fn sse() -> impl Strategy<Value = SseSink> {
         )| SseSink {
             id,
             path,
+            listener: None,
             matches,
             profile,
             keep_alive,
@@ -242,6 +319,8 @@ fn sse() -> impl Strategy<Value = SseSink> {
             replay,
             retry,
             max_connections,
+            identity,
+            max_rooms,
             headers,
             cors,
             type_span: nowhere(),

@@ -1,5 +1,6 @@
 //! `fanfare serve`: from a configuration to a running server.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
@@ -12,7 +13,7 @@ use crate::cli::ServeArguments;
 use crate::exit::Exit;
 use crate::http::{Listener, raise_descriptor_limit};
 use crate::server::{Server, StartError};
-use crate::topology::Topology;
+use crate::topology::{ListenerName, Topology};
 use crate::viewer;
 
 pub(crate) fn run(arguments: &ServeArguments) -> Exit {
@@ -38,25 +39,23 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
         }
     };
     runtime.block_on(async {
-        let (host, port) = (&config.http.host, config.http.port);
-        let listener = match Listener::bind(host, port).await {
-            Ok(listener) => listener,
-            Err(error) => {
-                // RFC 3986, 3.2.2: an IPv6 address stands in brackets.
-                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-                complain(&format!("cannot listen on {host}:{port}: {error}"), &advice(error.kind()));
-                return Exit::Address;
-            }
-        };
-        let bound = listener.address().port();
-        if bound != port {
-            // The port was open until now, and events that do not say where they come from name it.
-            topology = Topology::build(config, &config.http.root_url(bound), &mut loaded.diagnostics);
-        }
         if is_builtin {
             topology.add_pages(&viewer::PAGES);
         }
-        let server = match Server::new(listener, config, topology).await {
+        let listeners = match listen(config, &topology).await {
+            Ok(listeners) => listeners,
+            Err(exit) => return exit,
+        };
+        let default = listeners.iter().find(|listener| listener.name().is_none());
+        let bound = default.map_or(config.http.port, |listener| listener.address().port());
+        if bound != config.http.port {
+            // The port was open until now, and events that do not say where they come from name it.
+            topology = Topology::build(config, &config.http.root_url(bound), &mut loaded.diagnostics);
+            if is_builtin {
+                topology.add_pages(&viewer::PAGES);
+            }
+        }
+        let server = match Server::new(listeners, config, topology).await {
             Ok(server) => server,
             Err(StartError::Open(error)) => {
                 let mut advice = error.advice();
@@ -79,20 +78,45 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
                 return Exit::Failed;
             }
         };
-        print(&welcome(config, &format!("http://{}", server.address()), is_builtin));
+        let addresses: Addresses = server
+            .listeners()
+            .map(|listener| (listener.name().map(str::to_owned), format!("http://{}", listener.address())))
+            .collect();
+        print(&welcome(config, &addresses, is_builtin));
         server.run(stop).await
     })
 }
 
+/// Listens wherever something is served.
+async fn listen(config: &Config, topology: &Topology) -> Result<Vec<Listener>, Exit> {
+    let mut listeners = Vec::new();
+    for name in topology.listeners() {
+        let settings = config.listeners.iter().find(|listener| Some(&listener.name) == name.as_ref());
+        let (host, port) = settings.map_or((&config.http.host, config.http.port), |it| (&it.host, it.port));
+        match Listener::bind(name.clone(), host, port).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => {
+                // RFC 3986, 3.2.2: an IPv6 address stands in brackets.
+                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+                let problem = format!("cannot listen on {host}:{port}: {error}");
+                complain(&problem, &advice(error.kind(), name.as_deref()));
+                return Err(Exit::Address);
+            }
+        }
+    }
+    Ok(listeners)
+}
+
 /// What to do about an address that cannot be listened on.
-fn advice(kind: io::ErrorKind) -> String {
+fn advice(kind: io::ErrorKind, listener: Option<&str>) -> String {
     let what = match kind {
         io::ErrorKind::AddrInUse => "another program listens there",
         io::ErrorKind::PermissionDenied => "ports below 1024 are for root (or CAP_NET_BIND_SERVICE)",
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
         _ => "`host` must be an address of this machine, or a name for one",
     };
-    format!("{what}; FANFARE__HTTP__PORT and FANFARE__HTTP__HOST set others")
+    let table = listener.map_or("HTTP".to_owned(), |name| format!("LISTENERS__{}", name.to_uppercase()));
+    format!("{what}; FANFARE__{table}__PORT and FANFARE__{table}__HOST set others")
 }
 
 /// SIGTERM and Ctrl-C. A second one ends the process at once.
@@ -116,35 +140,45 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Where each listener is, as a URL without a path.
+type Addresses = BTreeMap<ListenerName, String>;
+
 /// What a person at the terminal sees first: the addresses, where events are kept, and what to try.
-fn welcome(config: &Config, address: &str, is_builtin: bool) -> String {
-    let mut text = format!("listening on {address}\n");
+fn welcome(config: &Config, addresses: &Addresses, is_builtin: bool) -> String {
+    let mut text = String::new();
     // Writing to a string cannot fail.
-    let mut line = |what: &str, path: &str| {
+    for (name, address) in addresses {
+        let _ = match name {
+            None => writeln!(text, "listening on {address}"),
+            Some(name) => writeln!(text, "listening on {address} as {name}"),
+        };
+    }
+    let mut line = |what: &str, listener: &ListenerName, path: &str| {
+        let address = addresses.get(listener).map_or("", String::as_str);
         let _ = writeln!(text, "  {what:<8} {address}{path}");
     };
     for source in &config.sources {
         if let Some(Extractor::Webhook(webhook)) = &source.extractor {
-            line("webhook", &webhook.path);
+            line("webhook", &webhook.listener, &webhook.path);
         }
     }
     for sink in &config.sinks {
         match &sink.kind {
-            SinkKind::Sse(sse) => line("stream", &sse.path),
+            SinkKind::Sse(sse) => line("stream", &sse.listener, &sse.path),
             SinkKind::HttpPull(pull) => {
-                line("extract", &pull.extract_path);
-                line("confirm", &pull.mark_processed_path);
+                line("extract", &pull.listener, &pull.extract_path);
+                line("confirm", &pull.listener, &pull.mark_processed_path);
             }
         }
     }
     if is_builtin {
-        line("viewer", "/");
+        line("viewer", &None, "/");
     }
     let _ = match &config.log.kind {
         LogKind::Sqlite(sqlite) => writeln!(text, "  log      {}", sqlite.path.display()),
         LogKind::Memory => writeln!(text, "  log      in memory: events end with the process"),
     };
-    if is_builtin {
+    if let Some(address) = addresses.get(&None).filter(|_| is_builtin) {
         let _ = write!(
             text,
             "\nTry it:\n  curl -X POST {address}/webhook/events -H 'content-type: application/json' \

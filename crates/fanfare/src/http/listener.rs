@@ -18,6 +18,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A listening socket.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    /// As the topology calls it.
+    name: Option<String>,
     socket: tokio::net::TcpListener,
     address: SocketAddr,
     /// Whether the latest accept failed, so that one failure is one log line.
@@ -26,23 +28,29 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Listens on the first address of `host` that can be had. Port 0 is any free port.
-    pub(crate) async fn bind(host: &str, port: u16) -> io::Result<Self> {
+    pub(crate) async fn bind(name: Option<String>, host: &str, port: u16) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in lookup_host((host, port)).await? {
             match Self::bind_address(address) {
-                Ok(listener) => return Ok(listener),
+                Ok((socket, address)) => return Ok(Self { name, socket, address, failing: false }),
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
 
-    fn bind_address(address: SocketAddr) -> io::Result<Self> {
+    fn bind_address(address: SocketAddr) -> io::Result<(tokio::net::TcpListener, SocketAddr)> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let socket = socket.listen(BACKLOG)?;
-        Ok(Self { address: socket.local_addr()?, socket, failing: false })
+        let address = socket.local_addr()?;
+        Ok((socket, address))
+    }
+
+    /// Its name; `None` is the default one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The address that is listened on.

@@ -3,10 +3,27 @@
 
 #[cfg(feature = "source_mock")]
 pub(crate) mod mock;
-#[cfg(any(feature = "source_webhook", feature = "source_mock"))]
 mod publish;
 #[cfg(feature = "source_webhook")]
 pub(crate) mod webhook;
 
-#[cfg(any(feature = "source_webhook", feature = "source_mock"))]
-pub(crate) use publish::Publisher;
+pub(crate) use publish::{PublishError, Published, Publisher};
+
+use fanfare_log::AppendError;
+use http::StatusCode;
+
+use crate::problem::Problem;
+
+/// What a publisher over HTTP is told.
+pub(crate) fn unpublished(error: &PublishError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        PublishError::Route(error) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("field", error.field.as_str())
+        }
+        PublishError::Log(AppendError::Rejected(_)) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
+        PublishError::Log(AppendError::Unavailable(_) | AppendError::Unknown(_)) => {
+            Problem::unavailable(detail)
+        }
+    }
+}

@@ -1,17 +1,26 @@
 //! From finished events to the log: where each goes, what its publisher calls it, and one append.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use fanfare_event::{Delivery as Destination, SinkName};
+use fanfare_event::FieldError;
 use fanfare_log::{AppendError, Appended, Batch, DedupeKey, EventLog, NewEvent};
-use fanfare_source::Delivery;
+use fanfare_source::{Delivery, Routes};
 
 /// Appends what sources deliver.
 pub(crate) struct Publisher {
     log: Arc<dyn EventLog>,
-    /// Without routes, every event goes to every sink.
-    destinations: Arc<[Destination]>,
+    routes: Routes,
+}
+
+/// Why a delivery is not published. Nothing of it is stored, unless the log says that this is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PublishError {
+    /// An event does not name whom it is for. Its publisher must change it, or the operator a route.
+    #[error(transparent)]
+    Route(#[from] FieldError),
+    /// The log did not take it.
+    #[error(transparent)]
+    Log(#[from] AppendError),
 }
 
 /// What became of one event of a delivery.
@@ -22,11 +31,11 @@ pub(crate) struct Published {
 }
 
 impl Publisher {
-    pub(crate) fn new(log: Arc<dyn EventLog>, sinks: &BTreeSet<SinkName>) -> Self {
-        Self { log, destinations: Destination::to_everyone(sinks) }
+    pub(crate) fn new(log: Arc<dyn EventLog>, routes: Routes) -> Self {
+        Self { log, routes }
     }
 
-    /// Appends a delivery as one record. `key` is what its publisher calls the delivery as a whole. Transformers
+    /// Appends a delivery as one record, without the events that no route means. `key` is what its publisher calls the delivery as a whole. Transformers
     /// remember it only if the log has all of it.
     ///
     /// It is done to its end also where nobody waits for it any more: a publisher that goes away must not keep
@@ -35,12 +44,15 @@ impl Publisher {
         &self,
         mut delivery: Delivery,
         key: Option<&str>,
-    ) -> Result<Vec<Published>, AppendError> {
+    ) -> Result<Vec<Published>, PublishError> {
         let mut ids = Vec::with_capacity(delivery.events.len());
         let mut events = Vec::with_capacity(delivery.events.len());
         for (index, finished) in std::mem::take(&mut delivery.events).into_iter().enumerate() {
             let mut event = finished.event;
-            event.deliveries = Arc::clone(&self.destinations);
+            event.deliveries = self.routes.deliveries(delivery.operation.as_deref(), &event)?;
+            if event.deliveries.is_empty() && self.routes.are_selective() {
+                continue;
+            }
             let mut dedupe = Vec::new();
             if finished.named {
                 dedupe.push(DedupeKey::event(&event.origin, &event.id));
@@ -63,7 +75,7 @@ impl Publisher {
             Ok(published)
         });
         // Nobody aborts it; a panic in it, or the end of the process, leaves open what became of it.
-        appending.await.unwrap_or_else(|error| Err(AppendError::Unknown(error.to_string())))
+        appending.await.unwrap_or_else(|error| Err(AppendError::Unknown(error.to_string()).into()))
     }
 }
 
@@ -90,7 +102,8 @@ mod tests {
             intake.take([draft], &Headers::new(), Timestamp::UNIX_EPOCH, || "i".to_owned())
         };
         let log = Arc::new(FaultyLog::new());
-        let publisher = Publisher::new(Arc::clone(&log) as Arc<dyn EventLog>, &BTreeSet::new());
+        let publisher =
+            Publisher::new(Arc::clone(&log) as Arc<dyn EventLog>, Routes::to_everyone(&[].into()));
 
         // A try that stored nothing leaves no trace.
         log.fail_next(Fault::Unavailable);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fanfare_auth::HeaderRules;
 use fanfare_event::SourceName;
-use fanfare_log::{AppendError, Appended};
+use fanfare_log::Appended;
 use fanfare_source::webhook::{Accepted, Refusal, Webhook};
 use fanfare_source::{Intake, IntakeError};
 use fanfare_transform::{Chain, Refusal as TransformerRefusal};
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tracing::{debug, info};
 
-use super::publish::{Published, Publisher};
+use super::{Published, Publisher, unpublished};
 use crate::http::body::{self, Body, ReadError};
 use crate::http::{HeaderMapView, Peer};
 use crate::ids::fresh_event_id;
@@ -87,7 +87,7 @@ impl WebhookEndpoint {
         let body =
             body::read(body, self.max_body, self.body_timeout).await.map_err(|error| self.unread(error))?;
         let Accepted { delivery, key } = self.accept(&head, &body).map_err(refused)?;
-        publisher.publish(delivery, key.as_deref()).await.map_err(|error| not_appended(&error))
+        publisher.publish(delivery, key.as_deref()).await.map_err(|error| unpublished(&error))
     }
 
     /// A thread that takes its time here is replaced meanwhile, so that streams do not wait for it.
@@ -161,14 +161,6 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::Event(IntakeError::Transformer(error)) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("transformer", error.transformer)
         }
-    }
-}
-
-fn not_appended(error: &AppendError) -> Problem {
-    let detail = error.to_string();
-    match error {
-        AppendError::Rejected(_) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
-        AppendError::Unavailable(_) | AppendError::Unknown(_) => Problem::unavailable(detail),
     }
 }
 

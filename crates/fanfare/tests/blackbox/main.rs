@@ -17,6 +17,7 @@ mod narrowing;
 mod pull;
 mod replay;
 mod resume;
+mod rooms;
 mod rules;
 #[cfg(feature = "transform_vrl")]
 mod seeds;

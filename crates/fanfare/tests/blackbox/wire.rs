@@ -132,7 +132,7 @@ fn any_way_of_asking_for_a_stream_is_fine() {
         let head = head_of(server.addr(), "GET", STREAM, &[("Accept", accept)]);
         assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{accept}");
     }
-    for query in ["?", "?stream=messages", "?unknown=1&unknown=2&%zz", "?room=a&user_id=b"] {
+    for query in ["?", "?stream=messages", "?unknown=1&unknown=2&%zz", "?utm_source=a&debug=1"] {
         assert_eq!(head_of(server.addr(), "GET", &format!("{STREAM}{query}"), &[]).status, 200, "{query}");
     }
     let shout = [("ACCEPT", "TEXT/EVENT-STREAM"), ("sEc-FeTcH-mOdE", "cors")];

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use fanfare_event::{
-    Audience, Delivery, Epoch, Event, EventId, EventType, Headers, Object, Seq, SinkName, SourceName,
-    SourceNumber, Stored,
+    Audience, Delivery, Epoch, Event, EventId, EventType, Headers, InvalidWord, Object, RoomName, Seq,
+    SinkName, SourceName, SourceNumber, Stored, Target, UserId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,18 @@ struct Names<'a> {
 #[serde(deny_unknown_fields)]
 struct To<'a> {
     sink: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    only: Option<Only<'a>>,
+}
+
+/// Those who get an event that is not for everyone.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Only<'a> {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rooms: Vec<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    users: Vec<Cow<'a, str>>,
 }
 
 /// The checksum's key: rows of another log do not fit.
@@ -133,9 +145,32 @@ pub(super) fn encode(new: &NewEvent, keys: &[KeyHash]) -> Result<Vec<u8>, String
 }
 
 fn to(delivery: &Delivery) -> To<'_> {
-    match delivery.audience {
-        Audience::Everyone => To { sink: delivery.sink.as_str().into() },
-    }
+    let only = match &delivery.audience {
+        Audience::Everyone => None,
+        Audience::Only(targets) => {
+            let mut only = Only { rooms: Vec::new(), users: Vec::new() };
+            for target in &**targets {
+                match target {
+                    Target::Room(room) => only.rooms.push(room.as_str().into()),
+                    Target::User(user) => only.users.push(user.as_str().into()),
+                }
+            }
+            Some(only)
+        }
+    };
+    To { sink: delivery.sink.as_str().into(), only }
+}
+
+fn delivery(to: &To<'_>) -> Result<Delivery, InvalidWord> {
+    let audience = match &to.only {
+        None => Audience::Everyone,
+        Some(only) => {
+            let rooms = only.rooms.iter().map(|room| RoomName::new(room).map(Target::Room));
+            let users = only.users.iter().map(|user| UserId::new(user).map(Target::User));
+            Audience::only(rooms.chain(users).collect::<Result<Vec<_>, _>>()?)
+        }
+    };
+    Ok(Delivery { sink: SinkName::new(&to.sink), audience })
 }
 
 /// Writes a text behind what is there, and tells its length.
@@ -192,11 +227,7 @@ pub(super) fn decode(row: &[u8], seal: Seal, seq: u64, stored_at: i64) -> Result
         metadata,
         headers: names.headers.map(Cow::into_owned).unwrap_or_default(),
         body: serde_json::from_slice(body).map_err(|_| Damaged)?,
-        deliveries: names
-            .to
-            .iter()
-            .map(|to| Delivery { sink: SinkName::new(&to.sink), audience: Audience::Everyone })
-            .collect(),
+        deliveries: names.to.iter().map(delivery).collect::<Result<_, _>>().map_err(|_| Damaged)?,
     };
     Ok(Row { place: Place { seq, stored_at, previous, ordinal, source }, keys, event })
 }
@@ -237,6 +268,18 @@ mod tests {
         (0..levels).fold(json!(1), |inner, _| json!([inner]))
     }
 
+    /// To every kind of audience.
+    fn deliveries() -> [Delivery; 3] {
+        let to = |sink, audience| Delivery { sink: SinkName::new(sink), audience };
+        let room = |name| Target::Room(RoomName::new(name).unwrap());
+        let user = Target::User(UserId::new("42").unwrap());
+        [
+            to("all", Audience::Everyone),
+            to("nobody", Audience::only([])),
+            to("some", Audience::only([room("orders"), user, room("42")])),
+        ]
+    }
+
     fn event(body: Value, metadata: Value) -> NewEvent {
         let Value::Object(metadata) = metadata else { panic!("no object") };
         let event = Event {
@@ -249,7 +292,7 @@ mod tests {
             metadata,
             headers: [("x-a".to_owned(), "1".to_owned())].into(),
             body,
-            deliveries: [Delivery { sink: SinkName::new("events"), audience: Audience::Everyone }].into(),
+            deliveries: deliveries().into(),
         };
         NewEvent { event: Arc::new(event), dedupe: vec![] }
     }

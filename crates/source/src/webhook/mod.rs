@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use fanfare_auth::{HeaderRules, Refused, RequestHeaders};
 use fanfare_event::{
-    Draft, FieldError, Headers, Profile, from_binary, from_structured, from_structured_batch,
+    Draft, FieldError, Headers, Names, Profile, from_binary, from_structured, from_structured_batch,
     is_attribute_header,
 };
 use jiff::Timestamp;
@@ -22,6 +22,9 @@ use content::{ContentType, Mode};
 
 /// Bytes of an `Idempotency-Key`; a longer one is refused. It is kept as long as its events are.
 pub const MAX_IDEMPOTENCY_KEY: usize = 512;
+
+/// The type of an event that came as a bare message.
+pub const MESSAGE_TYPE: &str = "message";
 
 /// The head of a request.
 pub trait RequestHead: RequestHeaders {
@@ -81,7 +84,8 @@ pub enum Refusal {
 }
 
 impl Webhook {
-    /// A webhook. `profile` says what a body is: with [`Profile::Envelope`] envelopes, else events in any other shape.
+    /// A webhook. `profile` says what a body is: with [`Profile::Envelope`] envelopes, with [`Profile::Message`] any JSON,
+    /// whose type is [`MESSAGE_TYPE`], else events in any other shape.
     /// `headers_to_keep` are names in lower case; `max_body` bounds the bytes of a body once it is decompressed.
     pub fn new(
         intake: Intake,
@@ -118,6 +122,7 @@ impl Webhook {
         let body = body::inflate(head, body, self.max_body)?;
         let payloads = match (self.profile, content.mode) {
             (Profile::Envelope, _) => envelope::read(parse(&body)?)?,
+            (Profile::Message, _) => vec![message(parse(&body)?)],
             (Profile::Cdevent, Mode::Binary) => bare([binary(head, &content, &body)?]),
             (Profile::Cdevent, Mode::Plain) => bare([parse(&body)?]),
             (Profile::Cdevent, Mode::Structured) => bare([from_structured(parse(&body)?, "body")?]),
@@ -143,6 +148,12 @@ impl Webhook {
 /// Payloads that say themselves what they are.
 fn bare(bodies: impl IntoIterator<Item = Value>) -> Vec<Draft> {
     bodies.into_iter().map(|body| Draft { body, ..Draft::default() }).collect()
+}
+
+/// A payload that need not say what it is.
+fn message(body: Value) -> Draft {
+    let set = Names { kind: Some(MESSAGE_TYPE.to_owned()), ..Names::default() };
+    Draft { body, set, is_enveloped: true, ..Draft::default() }
 }
 
 fn parse(body: &[u8]) -> Result<Value, Refusal> {

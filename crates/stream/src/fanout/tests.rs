@@ -1,5 +1,5 @@
 use super::*;
-use fanfare_event::{Audience, TypePattern};
+use fanfare_event::{Audience, NamePattern};
 
 pub(crate) fn seq(number: u64) -> Seq {
     Seq::new(number).unwrap()
@@ -8,8 +8,10 @@ pub(crate) fn seq(number: u64) -> Seq {
 pub(crate) fn subscription(sink: &str, types: &str) -> Subscription {
     Subscription {
         sink: SinkName::new(sink),
-        types: TypePatterns::new([TypePattern::parse(types).unwrap()]),
+        types: NamePatterns::new([NamePattern::parse(types).unwrap()]),
         profile: Profile::Cdevent,
+        rooms: [].into(),
+        user: None,
     }
 }
 
@@ -48,12 +50,12 @@ fn a_group_sees_its_sink_and_its_types_only() {
 fn what_clients_choose_is_bounded() {
     let mut fanout = window(10);
     let chosen = |number: usize| {
-        let name = |part: usize| TypePattern::parse(&format!("t{number}.{part}")).unwrap();
-        Subscription { types: TypePatterns::new((0..64).map(name)), ..subscription("events", "*") }
+        let name = |part: usize| NamePattern::parse(&format!("t{number}.{part}")).unwrap();
+        Subscription { types: NamePatterns::new((0..64).map(name)), ..subscription("events", "*") }
     };
     let groups: Vec<_> =
         (0..MAX_PATTERNS / 64).map(|number| fanout.try_join(chosen(number)).unwrap()).collect();
-    let nothing = Subscription { types: TypePatterns::new([]), ..subscription("events", "*") };
+    let nothing = Subscription { types: NamePatterns::new([]), ..subscription("events", "*") };
     assert_eq!(fanout.try_join(chosen(MAX_PATTERNS)), None);
     assert_eq!(fanout.try_join(nothing.clone()), None, "what sees nothing is a group too");
     assert_eq!(fanout.try_join(chosen(3)), Some(groups[3]), "who asks for the same is one of them");

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use fanfare_event::TypePattern;
+use fanfare_event::NamePattern;
 use toml_writer::{ToTomlKey as _, TomlKeyBuilder};
 
 use super::{CORS, ENABLED, FOREIGN, HEADERS, MATCH, TYPE, parse_pattern, read_cors, read_headers};
 use crate::checker::{Checker, Fields, quoted};
 use crate::keys::{Key, Optional, Or, Read, Section};
+use crate::native::listener::{self, LISTENER};
 use crate::native::words::{URL_ID, URL_PATH};
 use crate::shapes::{Flag, Nested, Text, Time};
 use crate::tree::{Entry, Node};
@@ -59,7 +60,19 @@ pub(crate) static SECTION: Section = Section {
             given out again.",
     example: "[sinks.orders]\ntype = \"http_pull\"\nid = \"orders\"\nmatch = [\"sales.*\", \"inventory.*\"]\n\
               default_ttl = \"2h\"\nevent_ttl = { \"sales.order.created\" = \"24h\", \"inventory.*\" = \"15m\" }\n",
-    keys: &[&ENABLED, &TYPE, &ID, &PATH, &MATCH, &TTL_ENABLED, &DEFAULT_TTL, &EVENT_TTL, &HEADERS, &CORS],
+    keys: &[
+        &ENABLED,
+        &TYPE,
+        &ID,
+        &PATH,
+        &LISTENER,
+        &MATCH,
+        &TTL_ENABLED,
+        &DEFAULT_TTL,
+        &EVENT_TTL,
+        &HEADERS,
+        &CORS,
+    ],
     foreign: &FOREIGN,
 };
 
@@ -112,6 +125,7 @@ pub(super) fn read(
         extract_path: path(extract, "extract"),
         mark_processed_path: path(mark_processed, "mark-processed"),
         id,
+        listener: listener::read(&mut fields, checker),
         matches: fields.get(&MATCH, checker),
         ttl: ttl_enabled.then_some(Ttl { default, by_type }),
         headers: read_headers(&mut fields, checker),
@@ -144,7 +158,7 @@ fn read_paths(
 pub(crate) struct Lifetimes;
 
 impl Read for Lifetimes {
-    type Value = Vec<(TypePattern, Duration)>;
+    type Value = Vec<(NamePattern, Duration)>;
 
     fn read(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<Self::Value> {
         let table = checker.table(key, node)?;

@@ -6,10 +6,11 @@ use fanfare_event::Profile;
 
 use super::{CORS, ENABLED, FOREIGN, HEADERS, MATCH, TYPE, read_cors, read_headers};
 use crate::checker::{Checker, Fields};
-use crate::keys::{Foreign, Key, Optional, Or, Section};
+use crate::keys::{Key, Optional, Or, Section};
+use crate::native::listener::{self, LISTENER};
 use crate::native::words::{URL_ID, URL_PATH};
 use crate::shapes::{Choice, Count, Flag, Text, Time};
-use crate::{OnLag, Span, SseSink};
+use crate::{Identity, OnLag, Span, SseSink};
 
 pub(crate) const ID: Key<Optional<Text>> = Key {
     name: "id",
@@ -27,14 +28,16 @@ pub(crate) const PROFILE: Key<Or<Choice<Profile>>> = Key {
     name: "profile",
     doc: "How an event is written. `cdevent`: `event: cdevent`, the event's own id, and its body as JSON. `envelope`: \
           `event: message`, the event's number, and an object with `id`, `event_id`, `event_type`, `entity_id`, \
-          `created_at`, `data`, `source` and `meta`; such a stream begins with `event: info`.",
+          `created_at`, `data`, `source` and `meta`; such a stream begins with `event: info`. `message`: \
+          `event: message`, the event's number, and its body as JSON.",
     presence: Or(
         Choice {
             served: &[
                 (Profile::Cdevent.name(), Profile::Cdevent),
                 (Profile::Envelope.name(), Profile::Envelope),
+                (Profile::Message.name(), Profile::Message),
             ],
-            later: &["message"],
+            later: &[],
             foreign: &[],
         },
         || Profile::Cdevent,
@@ -95,6 +98,26 @@ pub(crate) const MAX_CONNECTIONS: Key<Or<Count<usize>>> = Key {
     presence: Or(Count { min: 1, max: 100_000_000 }, || 100_000),
 };
 
+pub(crate) const IDENTITY: Key<Or<Choice<Identity>>> = Key {
+    name: "identity",
+    doc: "Who may ask for `?room=`, `?rooms=` and `?user_id=`. `none`: nobody; such a request is refused (403). `query`: \
+          everyone, for whatever they like; nothing is checked.",
+    presence: Or(
+        Choice {
+            served: &[("none", Identity::None), ("query", Identity::Query)],
+            later: &["jwt"],
+            foreign: &[],
+        },
+        || Identity::None,
+    ),
+};
+
+pub(crate) const MAX_ROOMS: Key<Or<Count<usize>>> = Key {
+    name: "max_rooms",
+    doc: "How many rooms one client may be in. One that asks for more is refused (400).",
+    presence: Or(Count { min: 1, max: 1000 }, || 100),
+};
+
 pub(crate) static SECTION: Section = Section {
     title: "[sinks.NAME]",
     variant: Some("sse"),
@@ -105,6 +128,7 @@ pub(crate) static SECTION: Section = Section {
         &TYPE,
         &ID,
         &PATH,
+        &LISTENER,
         &MATCH,
         &PROFILE,
         &KEEP_ALIVE,
@@ -113,10 +137,12 @@ pub(crate) static SECTION: Section = Section {
         &REPLAY,
         &RETRY,
         &MAX_CONNECTIONS,
+        &IDENTITY,
+        &MAX_ROOMS,
         &HEADERS,
         &CORS,
     ],
-    foreign: &[Foreign::later("identity"), FOREIGN[0], FOREIGN[1], FOREIGN[2]],
+    foreign: &FOREIGN,
 };
 
 /// `span` is where the sink is.
@@ -136,6 +162,7 @@ pub(super) fn read(
     let sink = SseSink {
         path: path.or_else(|| id.as_ref().map(|id| format!("/sse/{id}"))).unwrap_or_default(),
         id,
+        listener: listener::read(&mut fields, checker),
         matches: fields.get(&MATCH, checker),
         profile: fields.get(&PROFILE, checker),
         keep_alive: fields.get(&KEEP_ALIVE, checker),
@@ -144,6 +171,8 @@ pub(super) fn read(
         replay: fields.get(&REPLAY, checker),
         retry: fields.get(&RETRY, checker),
         max_connections: fields.get(&MAX_CONNECTIONS, checker),
+        identity: fields.get(&IDENTITY, checker),
+        max_rooms: fields.get(&MAX_ROOMS, checker),
         headers: read_headers(&mut fields, checker),
         cors: read_cors(&mut fields, checker),
         type_span,

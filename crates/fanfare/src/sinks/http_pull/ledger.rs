@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fanfare_config::Ttl;
-use fanfare_event::{EventType, Seq, SinkName, Stored, TypePattern, TypePatterns};
+use fanfare_event::{Audience, Delivery, EventType, NamePattern, NamePatterns, Seq, SinkName, Stored};
 use fanfare_log::{Page, RecordChange, Records};
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,7 +33,7 @@ pub(super) const MAX_BATCHES: usize = 1000;
 #[derive(Clone, Debug)]
 pub(super) struct Offer {
     pub(super) sink: SinkName,
-    pub(super) matches: TypePatterns,
+    pub(super) matches: NamePatterns,
     pub(super) ttl: Option<Ttl>,
 }
 
@@ -163,9 +163,9 @@ impl Ledger {
     }
 
     /// What of these types can be given out, the oldest first, at most `max`.
-    pub(super) fn due(&mut self, narrow: &TypePatterns, now: Timestamp, max: usize) -> Due {
+    pub(super) fn due(&mut self, narrow: &NamePatterns, now: Timestamp, max: usize) -> Due {
         self.withhold_expired(now);
-        let (wanted, count) = self.types.which(|kind| narrow.matches(kind));
+        let (wanted, count) = self.types.which(|kind| narrow.matches(kind.as_str()));
         let waiting = self.waiting.iter().filter(|(_, waiting)| wanted[waiting.kind.index()]);
         // Not further than to the last that there is: others may be many.
         let many = usize::try_from(count).unwrap_or(usize::MAX).min(max);
@@ -229,13 +229,15 @@ impl Ledger {
     }
 
     fn is_meant(&self, stored: &Stored) -> bool {
-        stored.event.deliveries.iter().any(|delivery| delivery.sink == self.offer.sink)
+        // What is for some clients of a stream is for none here: the sink may have been a stream once.
+        let is_to = |to: &Delivery| to.sink == self.offer.sink && to.audience == Audience::Everyone;
+        stored.event.deliveries.iter().any(is_to)
     }
 
     fn take(&mut self, stored: &Stored, now: Timestamp) {
         let kind = &stored.event.kind;
         let stored_at = stored.stored_at;
-        if self.offer.matches.matches(kind) {
+        if self.offer.matches.matches(kind.as_str()) {
             let ttl = self.offer.ttl_of(kind);
             if !is_expired(stored_at, ttl, now) {
                 self.expires = self.expires.min(expiry(stored_at, ttl));
@@ -280,12 +282,12 @@ impl Offer {
     /// For how long events of this type are given out; `None`: for ever.
     fn ttl_of(&self, kind: &EventType) -> Option<Duration> {
         let ttl = self.ttl.as_ref()?;
-        let rank = |pattern: &TypePattern| match pattern {
-            TypePattern::Exact(_) => (2, 0),
-            TypePattern::Below(prefix) => (1, prefix.len()),
-            TypePattern::Any => (0, 0),
+        let rank = |pattern: &NamePattern| match pattern {
+            NamePattern::Exact(_) => (2, 0),
+            NamePattern::Below(prefix) => (1, prefix.len()),
+            NamePattern::Any => (0, 0),
         };
-        let matching = ttl.by_type.iter().filter(|(pattern, _)| pattern.matches(kind));
+        let matching = ttl.by_type.iter().filter(|(pattern, _)| pattern.matches(kind.as_str()));
         let by_type = matching.max_by_key(|(pattern, _)| rank(pattern)).map(|(_, ttl)| *ttl);
         Some(by_type.unwrap_or(ttl.default))
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use fanfare_event::limits::{MAX_ASKED_PATTERN, MAX_ASKED_PATTERNS};
-use fanfare_event::{TypePattern, TypePatterns};
+use fanfare_event::{NamePattern, NamePatterns};
 use http::StatusCode;
 
 use crate::problem::Problem;
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Extract {
     /// Every type where it names none.
-    pub(super) types: TypePatterns,
+    pub(super) types: NamePatterns,
     /// At least 1.
     pub(super) max: usize,
 }
@@ -38,10 +38,10 @@ impl Extract {
                 return Err(Wrong::new("event_type", problem));
             }
             let pattern =
-                TypePattern::parse(&text).map_err(|error| Wrong::new("event_type", error.to_string()))?;
+                NamePattern::parse(&text).map_err(|error| Wrong::new("event_type", error.to_string()))?;
             types.push(pattern);
         }
-        let types = if types.is_empty() { TypePatterns::any() } else { TypePatterns::new(types) };
+        let types = if types.is_empty() { NamePatterns::any() } else { NamePatterns::new(types) };
         let max = match only(query, "batch_size")? {
             None => usize::MAX,
             Some(text) => match whole_number(&text) {
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn what_may_be_asked_for() {
         let check = |query: &str, types: &[&str], max: usize| {
-            let types = TypePatterns::new(types.iter().map(|text| TypePattern::parse(text).unwrap()));
+            let types = NamePatterns::new(types.iter().map(|text| NamePattern::parse(text).unwrap()));
             assert_eq!(Extract::read(Some(query)), Ok(Extract { types, max }), "{query}");
         };
         check("", &["*"], usize::MAX);

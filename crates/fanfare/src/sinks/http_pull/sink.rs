@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fanfare_event::{Profile, Seq, TypePatterns};
+use fanfare_event::{NamePatterns, Profile, Seq};
 use fanfare_log::{AppendError, EventLog, LogError};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -91,7 +91,7 @@ impl PullSink {
         &self,
         mut held: Turn,
         log: &dyn EventLog,
-        types: &TypePatterns,
+        types: &NamePatterns,
         max: usize,
         now: Timestamp,
     ) -> Result<Extracted, Unavailable> {

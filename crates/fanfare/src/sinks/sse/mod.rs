@@ -2,6 +2,7 @@
 //! all streams share in `hub` and, for those that are behind, in `replay`.
 
 mod hub;
+mod identity;
 mod narrowing;
 mod replay;
 mod start;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fanfare_auth::HeaderRules;
+use fanfare_config::Identity;
 use fanfare_event::{Position, SinkName};
 use fanfare_stream::{MAX_PATTERNS, OnLag, SessionOptions, Subscription};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
@@ -38,7 +40,10 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 #[derive(Debug)]
 pub(crate) struct StreamEndpoint {
     name: SinkName,
+    /// What a client sees that asks for nothing.
     subscription: Subscription,
+    identity: Identity,
+    max_rooms: usize,
     rules: HeaderRules,
     cors: Option<Cors>,
     keep_alive: Duration,
@@ -79,7 +84,11 @@ impl StreamEndpoint {
                 sink: name.clone(),
                 types: settings.matches.clone(),
                 profile: settings.profile,
+                rooms: [].into(),
+                user: None,
             },
+            identity: settings.identity,
+            max_rooms: settings.max_rooms,
             rules,
             cors,
             keep_alive: settings.keep_alive,
@@ -133,7 +142,13 @@ impl StreamEndpoint {
         }
         self.rules.check(&HeaderMapView(request.headers()), b"")?;
         let types = narrowing::narrowed(&self.subscription.types, request)?;
-        Ok(Subscription { types, ..self.subscription.clone() })
+        let joined = identity::joined(self.identity, self.max_rooms, request)?;
+        Ok(Subscription {
+            types,
+            rooms: joined.rooms.into_iter().collect(),
+            user: joined.user,
+            ..self.subscription.clone()
+        })
     }
 
     async fn open(
@@ -160,7 +175,7 @@ impl StreamEndpoint {
             warn!(sink = %self.name, peer = %peer.address, max_connections = self.max_connections, "stream put off: the sink is full");
             return put_off(request);
         };
-        let chosen = subscription.types != self.subscription.types;
+        let chosen = subscription != self.subscription;
         let options = SessionOptions {
             epoch: hub.log().epoch().clone(),
             profile: subscription.profile,

@@ -1,7 +1,7 @@
 //! `?event_type=`: which of a sink's types a client wants. It narrows what the sink shows and never widens it.
 
 use fanfare_event::limits::{MAX_ASKED_PATTERN, MAX_ASKED_PATTERNS};
-use fanfare_event::{TypePattern, TypePatterns};
+use fanfare_event::{NamePattern, NamePatterns};
 use http::{Request, StatusCode};
 
 use super::start::query;
@@ -11,19 +11,19 @@ const PARAMETER: &str = "event_type";
 
 /// What both the sink and the request mean. Several parameters mean any of them, an empty one nothing at all. A refusal
 /// is a 400: asking again cannot help.
-pub(super) fn narrowed<B>(shown: &TypePatterns, request: &Request<B>) -> Result<TypePatterns, Problem> {
+pub(super) fn narrowed<B>(shown: &NamePatterns, request: &Request<B>) -> Result<NamePatterns, Problem> {
     let mut wanted = Vec::new();
     for (_, pattern) in query(request).filter(|(name, value)| name == PARAMETER && !value.is_empty()) {
         if pattern.len() > MAX_ASKED_PATTERN {
             return Err(refused(&format!("has a pattern of more than {MAX_ASKED_PATTERN} bytes")));
         }
-        let parsed = TypePattern::parse(&pattern)
+        let parsed = NamePattern::parse(&pattern)
             .map_err(|_| refused("is no pattern; patterns are `*`, `prefix.*` and an exact type"))?;
         wanted.push(parsed);
     }
     match wanted.len() {
         0 => Ok(shown.clone()),
-        1..=MAX_ASKED_PATTERNS => Ok(shown.intersect(&TypePatterns::new(wanted))),
+        1..=MAX_ASKED_PATTERNS => Ok(shown.intersect(&NamePatterns::new(wanted))),
         _ => Err(refused(&format!("is there more than {MAX_ASKED_PATTERNS} times"))),
     }
 }
@@ -37,8 +37,8 @@ fn refused(what: &str) -> Problem {
 mod tests {
     use super::*;
 
-    fn patterns(texts: &[&str]) -> TypePatterns {
-        TypePatterns::new(texts.iter().map(|text| TypePattern::parse(text).unwrap()))
+    fn patterns(texts: &[&str]) -> NamePatterns {
+        NamePatterns::new(texts.iter().map(|text| NamePattern::parse(text).unwrap()))
     }
 
     #[test]

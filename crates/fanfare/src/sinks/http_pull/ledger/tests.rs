@@ -12,14 +12,14 @@ fn kind(text: &str) -> EventType {
     EventType::new(text).unwrap()
 }
 
-fn patterns(texts: &[&str]) -> TypePatterns {
-    TypePatterns::new(texts.iter().map(|text| TypePattern::parse(text).unwrap()))
+fn patterns(texts: &[&str]) -> NamePatterns {
+    NamePatterns::new(texts.iter().map(|text| NamePattern::parse(text).unwrap()))
 }
 
 fn ttl(default: u64, by_type: &[(&str, u64)]) -> Ttl {
     let by_type = by_type
         .iter()
-        .map(|(text, seconds)| (TypePattern::parse(text).unwrap(), Duration::from_secs(*seconds)))
+        .map(|(text, seconds)| (NamePattern::parse(text).unwrap(), Duration::from_secs(*seconds)))
         .collect();
     Ttl { default: Duration::from_secs(default), by_type }
 }
@@ -94,13 +94,13 @@ struct Model {
 }
 
 impl Model {
-    fn due(&self, narrow: &TypePatterns) -> Vec<Seq> {
+    fn due(&self, narrow: &NamePatterns) -> Vec<Seq> {
         let is_due = |stored: &&Stored| {
             let kind = &stored.event.kind;
             stored.seq.get() >= self.oldest
                 && stored.event.deliveries[0].sink == self.offer.sink
-                && self.offer.matches.matches(kind)
-                && narrow.matches(kind)
+                && self.offer.matches.matches(kind.as_str())
+                && narrow.matches(kind.as_str())
                 && !self.confirmed.contains(&stored.seq)
                 && !is_expired(stored.stored_at, self.offer.ttl_of(kind), at(self.now))
         };
@@ -186,7 +186,7 @@ fn take(step: &Step, model: &mut Model, kept: &mut Kept) -> Result<(), TestCaseE
         Step::Wait(seconds) => model.now += seconds,
         Step::Extract { narrow, max, page } => {
             kept.catch_up(model, *page);
-            let narrow = narrow.map_or_else(TypePatterns::any, |kind| patterns(&[TYPES[kind]]));
+            let narrow = narrow.map_or_else(NamePatterns::any, |kind| patterns(&[TYPES[kind]]));
             let due = kept.ledger.due(&narrow, at(model.now), *max);
             let expected = model.due(&narrow);
             prop_assert_eq!(&due.seqs, &expected[..expected.len().min(*max)]);
@@ -280,7 +280,7 @@ fn what_waits_before_a_damaged_part_of_the_log_is_not_forgotten() {
     ledger.learn(&Page { events: Vec::new(), next: seq(4), oldest: seq(8) }, at(0));
     assert_eq!(ledger.next(), seq(8));
     ledger.learn(&Page { events: events(8..=9), next: seq(10), oldest: seq(1) }, at(0));
-    let due = ledger.due(&TypePatterns::any(), at(0), 10);
+    let due = ledger.due(&NamePatterns::any(), at(0), 10);
     assert_eq!(due.seqs, [1, 2, 3, 8, 9].map(seq));
 }
 

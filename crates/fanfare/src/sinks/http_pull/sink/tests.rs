@@ -1,6 +1,6 @@
 //! What becomes of batches and confirmations where the log fails.
 
-use fanfare_event::{SinkName, TypePattern};
+use fanfare_event::{NamePattern, SinkName};
 use fanfare_log::RecordChange;
 
 use super::*;
@@ -9,12 +9,12 @@ use crate::faulty_log::{Fault, FaultyLog, event};
 const KEEP: Option<fanfare_config::Ttl> = None;
 
 fn sink() -> PullSink {
-    let offer = Offer { sink: SinkName::new("s"), matches: TypePatterns::any(), ttl: KEEP };
+    let offer = Offer { sink: SinkName::new("s"), matches: NamePatterns::any(), ttl: KEEP };
     PullSink::new(offer, Arc::default())
 }
 
 async fn extract(sink: &PullSink, log: &FaultyLog) -> Result<Extracted, Unavailable> {
-    sink.extract(sink.turn().await, log, &TypePatterns::any(), 2, Timestamp::now()).await
+    sink.extract(sink.turn().await, log, &NamePatterns::any(), 2, Timestamp::now()).await
 }
 
 async fn confirm(sink: &PullSink, log: &FaultyLog, id: u64) -> Result<Option<usize>, Unavailable> {
@@ -68,7 +68,7 @@ async fn narrowing_reads_over_what_is_not_meant() {
         }
         log.store(event).await;
     }
-    let rare = TypePatterns::new(TypePattern::parse("rare"));
+    let rare = NamePatterns::new(NamePattern::parse("rare"));
     let batch = sink.extract(sink.turn().await, &log, &rare, 10, Timestamp::now()).await.unwrap();
     assert_eq!((batch.events.len(), batch.remaining), (3, 0));
 }

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use fanfare_event::{
-    Audience, Delivery, Epoch, Event, EventId, EventType, Headers, Object, Profile, SinkName, SourceName,
-    TypePatterns,
+    Audience, Delivery, Epoch, Event, EventId, EventType, Headers, NamePatterns, Object, Profile, SinkName,
+    SourceName,
 };
 use fanfare_log::{Batch, EventLog, MemoryLog, NewEvent, Retention};
 use fanfare_stream::WindowLimits;
@@ -30,7 +30,13 @@ fn event(number: usize) -> NewEvent {
 }
 
 fn subscription() -> Subscription {
-    Subscription { sink: SinkName::new("events"), types: TypePatterns::any(), profile: Profile::Cdevent }
+    Subscription {
+        sink: SinkName::new("events"),
+        types: NamePatterns::any(),
+        profile: Profile::Cdevent,
+        rooms: [].into(),
+        user: None,
+    }
 }
 
 fn seq(number: u64) -> Seq {
