@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fanfare_config::Identity;
 use fanfare_event::{InvalidWord, RoomName, TargetKind, UserId};
 use http::{Request, StatusCode};
+use jiff::Timestamp;
 
 use super::start::query;
 use crate::problem::Problem;
@@ -14,6 +15,11 @@ use crate::problem::Problem;
 pub(super) struct Joined {
     pub(super) rooms: BTreeSet<RoomName>,
     pub(super) user: Option<UserId>,
+    /// When its stream must end at the latest: when the token that the client showed is not taken any more. `None` where
+    /// it showed none.
+    pub(super) expires: Option<Timestamp>,
+    /// When that token was made, where it says so.
+    pub(super) issued: Option<Timestamp>,
 }
 
 /// What a request joins. A refusal is final: asking the same again cannot help.
