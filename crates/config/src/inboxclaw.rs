@@ -2,27 +2,22 @@
 //! what is checked here is what the dialect itself has: its keys, its words and its numbers.
 
 mod database;
-mod dotenv;
 mod interval;
-mod native;
 mod server;
-mod shapes;
 pub(crate) mod sink;
 mod source;
 mod variables;
 
-use std::path::Path;
-
+use crate::building::Block;
 use crate::checker::{Checker, Fields, nearest, quoted};
 use crate::keys::{Describe as _, Foreign, Key, Optional, Presence, Section};
+use crate::loose::Word;
 use crate::mask::has_swallowed;
 use crate::native::log;
 use crate::shapes::{ANY_TEXT, Nested, Text};
 use crate::tree::{Data, Entry, Node, Table};
-use crate::{Diagnostics, Env, Span, mask, yaml};
+use crate::{Span, mask, yaml};
 
-use native::Block;
-use shapes::Word;
 use variables::Variables;
 
 const SERVER: Key<Optional<Nested>> = Key {
@@ -77,11 +72,6 @@ pub(crate) static SECTIONS: [&Section; 7] = [
     &sink::SSE_SECTION,
     &sink::HTTP_PULL_SECTION,
 ];
-
-/// The environment of a configuration at this place: the process's, with the file `.env` beside it.
-pub(crate) fn environment(folder: &Path, given: &Env, diagnostics: &mut Diagnostics) -> Env {
-    dotenv::environment(folder, given, diagnostics)
-}
 
 /// Reads a text. What comes out is a native document, whose values are where the text has them.
 pub(crate) fn read(text: &str, file: u32, checker: &mut Checker<'_>) -> Table {

@@ -5,12 +5,15 @@
 //! here reads the process environment: it comes in as an [`Env`]. Files are read: the configuration itself, and
 //! what it names with `template_file`.
 
+mod building;
 mod checker;
 mod diagnostics;
+mod dotenv;
 mod env;
 mod file;
 mod inboxclaw;
 mod keys;
+mod loose;
 mod mask;
 mod model;
 mod native;
@@ -106,7 +109,7 @@ pub fn parse(name: &Path, text: &str, env: &Env) -> Loaded {
             finish(document, file, checker)
         }
         Dialect::Inboxclaw => {
-            let env = inboxclaw::environment(&folder, env, &mut diagnostics);
+            let env = dotenv::environment(&folder, env, &mut diagnostics);
             let mut checker = checker(diagnostics, &env);
             let document = inboxclaw::read(text, file, &mut checker);
             finish(document, file, checker)

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::native::Block;
-use super::shapes::Whole;
+use crate::building::Block;
 use crate::checker::{Checker, Fields};
 use crate::keys::{Foreign, Key, Optional, Or, Section};
+use crate::loose::Whole;
 use crate::native::log;
 use crate::native::words::check_database;
 use crate::shapes::{NO_LIMIT, Text};

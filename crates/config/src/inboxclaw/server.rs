@@ -1,9 +1,9 @@
 //! `server`, the listener.
 
-use super::native::Block;
-use super::shapes::Whole;
+use crate::building::Block;
 use crate::checker::{Checker, Fields};
 use crate::keys::{Key, Or, Section};
+use crate::loose::Whole;
 use crate::native::http;
 use crate::native::words::check_host;
 use crate::shapes::Text;

@@ -3,11 +3,11 @@
 use fanfare_event::NamePatterns;
 
 use super::interval::Interval;
-use super::native::Block;
-use super::shapes::{Switch, Word};
 use super::{NamedBlock, Types, mapping};
+use crate::building::Block;
 use crate::checker::{Checker, Fields, quoted};
 use crate::keys::{Key, Optional, Or, Read as _, Section};
+use crate::loose::{Switch, Word};
 use crate::native::sink::http_pull::{self, DEFAULT_TTL as NATIVE_TTL, LIFETIME};
 use crate::native::sink::sse::KEEP_ALIVE;
 use crate::native::sink::{self, Patterns};

@@ -1,11 +1,11 @@
 //! `sources.NAME`.
 
 use super::interval::Interval;
-use super::native::Block;
-use super::shapes::Word;
 use super::{NamedBlock, Types};
+use crate::building::Block;
 use crate::checker::{Checker, Fields};
 use crate::keys::{Foreign, Key, Optional, Or, Section};
+use crate::loose::Word;
 use crate::native::source;
 use crate::native::words::check_url_name;
 use crate::tree::Entry;

@@ -7,60 +7,60 @@ use crate::tree::{Data, Entry, Node, Table};
 use crate::units::format_duration;
 
 /// A table that is made key by key.
-pub(super) struct Block {
+pub(crate) struct Block {
     /// Where it is, for keys that the file does not have.
     span: Span,
     table: Table,
 }
 
 impl Block {
-    pub(super) fn new(span: Span) -> Self {
+    pub(crate) fn new(span: Span) -> Self {
         Self { span, table: Table::default() }
     }
 
-    pub(super) fn text(&mut self, name: &str, text: impl Into<String>, span: Span) {
+    pub(crate) fn text(&mut self, name: &str, text: impl Into<String>, span: Span) {
         self.set(name, Data::Text { text: text.into(), exact: None }, span);
     }
 
-    pub(super) fn duration(&mut self, name: &str, duration: Duration, span: Span) {
+    pub(crate) fn duration(&mut self, name: &str, duration: Duration, span: Span) {
         self.text(name, format_duration(duration), span);
     }
 
-    pub(super) fn integer(&mut self, name: &str, value: i64, span: Span) {
+    pub(crate) fn integer(&mut self, name: &str, value: i64, span: Span) {
         self.set(name, Data::Integer(Some(value)), span);
     }
 
-    pub(super) fn flag(&mut self, name: &str, value: bool, span: Span) {
+    pub(crate) fn flag(&mut self, name: &str, value: bool, span: Span) {
         self.set(name, Data::Bool(value), span);
     }
 
     /// A value that means the same in both dialects.
-    pub(super) fn node(&mut self, name: &str, node: Node) {
+    pub(crate) fn node(&mut self, name: &str, node: Node) {
         let span = node.span;
         self.table.entries.push(Entry { name: name.to_owned(), span, node });
     }
 
-    pub(super) fn table(&mut self, name: &str, entries: Vec<Entry>) {
+    pub(crate) fn table(&mut self, name: &str, entries: Vec<Entry>) {
         self.set(name, Data::Table(Table { entries }), self.span);
     }
 
-    pub(super) fn block(&mut self, name: &str, block: Block) {
+    pub(crate) fn block(&mut self, name: &str, block: Block) {
         let span = block.span;
         self.set(name, Data::Table(block.table), span);
     }
 
-    pub(super) fn list(&mut self, name: &str, texts: &[&str], span: Span) {
+    pub(crate) fn list(&mut self, name: &str, texts: &[&str], span: Span) {
         let text = |text: &&str| Data::Text { text: (*text).to_owned(), exact: None };
         let items = texts.iter().map(|it| Node { span, data: text(it), raw: None });
         self.set(name, Data::List(items.collect()), span);
     }
 
-    pub(super) fn into_table(self) -> Table {
+    pub(crate) fn into_table(self) -> Table {
         self.table
     }
 
     /// The block under its name.
-    pub(super) fn into_entry(self, name: &str) -> Entry {
+    pub(crate) fn into_entry(self, name: &str) -> Entry {
         let Self { span, table } = self;
         Entry { name: name.to_owned(), span, node: Node { span, data: Data::Table(table), raw: None } }
     }

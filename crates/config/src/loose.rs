@@ -1,4 +1,4 @@
-//! The types that only this dialect's keys have. Inboxclaw takes some texts for numbers and flags, and so does this.
+//! The types of keys in dialects that take some texts for numbers and flags, as what they were made for does.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use crate::shapes::quote;
 use crate::tree::{Data, Node};
 
 /// A whole number, which may be written as a text or with a fraction of nothing.
-pub(super) struct Whole {
-    pub(super) min: i64,
-    pub(super) max: i64,
+pub(crate) struct Whole {
+    pub(crate) min: i64,
+    pub(crate) max: i64,
 }
 
 impl Read for Whole {
@@ -52,7 +52,7 @@ fn whole(value: f64) -> Option<i64> {
 }
 
 /// On or off, in any of the words for it.
-pub(super) struct Switch;
+pub(crate) struct Switch;
 
 impl Read for Switch {
     type Value = bool;
@@ -84,7 +84,7 @@ impl Read for Switch {
 }
 
 /// A word that names a type. The words are those that are known, served or not.
-pub(super) struct Word(pub(super) &'static [&'static str]);
+pub(crate) struct Word(pub(crate) &'static [&'static str]);
 
 impl Read for Word {
     type Value = String;

@@ -8,7 +8,7 @@ use crate::file::{FileError, read_regular};
 use crate::{Diagnostics, Env, Span};
 
 /// What the environment is with the variables of a file `.env` in this folder. What the process has been given wins.
-pub(super) fn environment(folder: &Path, given: &Env, diagnostics: &mut Diagnostics) -> Env {
+pub(crate) fn environment(folder: &Path, given: &Env, diagnostics: &mut Diagnostics) -> Env {
     let path = folder.join(".env");
     match read_regular(&path) {
         Ok(text) => {
