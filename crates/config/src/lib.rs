@@ -31,8 +31,8 @@ pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use env::Env;
 pub use model::{
     Config, Cors, Durability, Encoding, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener, Log,
-    LogKind, Mock, OnLag, Program, Retention, Route, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite,
-    SseSink, Transformer, TransformerKind, Ttl, Webhook, Window,
+    LogKind, Mock, OnLag, Operation, Program, Rest, Retention, Route, Rule, SignatureOn, Sink, SinkKind,
+    Source, Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window,
 };
 pub use reference::{inboxclaw_reference, reference};
 pub use secret::{Secret, Secrets};

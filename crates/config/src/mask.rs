@@ -16,8 +16,9 @@ pub(crate) use yaml::document as yaml_document;
 
 use crate::keys::{Exposure, Section};
 use crate::native::sink::http_pull;
+use crate::native::source::rest;
 use crate::native::words::is_variable_name;
-use crate::native::{rule, signature};
+use crate::native::{route, rule, signature};
 use crate::tree::{Data, Node, Table};
 
 /// What is known of keys and words, from the sections.
@@ -110,6 +111,10 @@ pub(crate) fn has_swallowed(text: &str) -> bool {
     text.contains(['=', ':']) && text.contains(|c: char| matches!(c, '"' | '\'') || c.is_whitespace())
 }
 
+fn is_key_of_operations(key: &str) -> bool {
+    key == rest::OPERATIONS.name || key == route::OPERATION.name
+}
+
 fn collect(table: &Table, hidden: &mut Vec<Range<usize>>) {
     for entry in &table.entries {
         if has_swallowed(&entry.name) {
@@ -144,6 +149,8 @@ fn collect_node<'t>(
         Data::Table(table) => collect(table, hidden),
         Data::List(items) => items.iter().for_each(|item| collect_node(key, sibling, item, hidden)),
         Data::Broken => hidden.push(node.span.range()),
+        // An operation has a colon and a space of its own.
+        Data::Text { text, .. } if is_key_of_operations(key) && rest::is_operation(text) => {}
         Data::Text { text, .. } if KNOWN.shown.contains(key) && has_swallowed(text) => {
             hidden.push(node.span.range());
         }

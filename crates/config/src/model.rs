@@ -1,5 +1,6 @@
 //! The checked configuration: what every dialect becomes. Nothing behind it checks again.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -156,6 +157,8 @@ pub struct Source {
 pub enum Extractor {
     /// `POST` requests.
     Webhook(Webhook),
+    /// Requests of an API of its own.
+    Rest(Rest),
     /// Events that it makes itself.
     Mock(Mock),
 }
@@ -187,6 +190,56 @@ pub struct Webhook {
     pub metadata: Object,
     /// Where the type is written.
     pub type_span: Span,
+}
+
+/// A source's API: methods and paths that take events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rest {
+    /// What is served, at least one; no two mean the same requests.
+    pub operations: Vec<Operation>,
+    /// The name of the listener that it is reached at; `None`: the default one.
+    pub listener: Option<String>,
+    /// All must pass.
+    pub headers: Vec<HeaderRule>,
+    /// Names, in lower case, of the request headers that travel with the event.
+    pub headers_to_keep: Vec<String>,
+    /// What each event's metadata starts with.
+    pub metadata: Object,
+    /// Which pages of other origins may call it.
+    pub cors: Option<Cors>,
+    /// Where the type is written.
+    pub type_span: Span,
+}
+
+/// A method and a path with parameters. It is written `METHOD /path/:parameter`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// In upper case.
+    pub method: String,
+    /// Segments that begin with `:` are parameters; no two have one name.
+    pub path: String,
+}
+
+impl Operation {
+    /// The names of the parameters, in the order of the path.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').filter_map(|segment| segment.strip_prefix(':'))
+    }
+
+    /// The path without the names of its parameters and without a final slash: two paths of one shape mean the same
+    /// URLs.
+    #[must_use]
+    pub fn shape(&self) -> String {
+        let path = self.path.strip_suffix('/').unwrap_or(&self.path);
+        let segments = path.split('/').map(|segment| if segment.starts_with(':') { ":" } else { segment });
+        segments.collect::<Vec<_>>().join("/")
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
 }
 
 /// A step between a source and the log.

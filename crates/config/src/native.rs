@@ -133,7 +133,7 @@ fn shown_title(section: &str, name: &str) -> String {
 }
 
 /// Every table, in the order of the reference page.
-pub(crate) static SECTIONS: [&Section; 29] = [
+pub(crate) static SECTIONS: [&Section; 30] = [
     &ROOT_SECTION,
     &http::SECTION,
     &listener::SECTION,
@@ -142,8 +142,9 @@ pub(crate) static SECTIONS: [&Section; 29] = [
     &log::WINDOW_SECTION,
     &source::SECTION,
     &source::EXTRACTOR_SECTION,
-    &source::WEBHOOK_SECTION,
-    &source::MOCK_SECTION,
+    &source::webhook::SECTION,
+    &source::rest::SECTION,
+    &source::mock::SECTION,
     &transformer::SECTION,
     &transformer::VRL_SECTION,
     &transformer::LOG_SECTION,

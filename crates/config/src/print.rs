@@ -10,7 +10,7 @@ use crate::native::sink::{http_pull, sse};
 use crate::native::{self, http, listener, log, route, rule, signature, sink, source, transformer};
 use crate::shapes::quote;
 use crate::{
-    Config, Cors, Extractor, HeaderRule, HttpPullSink, Listener, LogKind, Route, Rule, Secret, Secrets,
+    Config, Cors, Extractor, HeaderRule, HttpPullSink, Listener, LogKind, Rest, Route, Rule, Secret, Secrets,
     SignatureOn, SinkKind, SseSink, Transformer, TransformerKind, Webhook,
 };
 
@@ -157,10 +157,11 @@ impl Printer {
         match &source.extractor {
             None => {}
             Some(Extractor::Webhook(webhook)) => self.webhook(title, webhook),
+            Some(Extractor::Rest(rest)) => self.rest(title, rest),
             Some(Extractor::Mock(mock)) => {
                 self.header(&format!("{title}.extractor]"));
                 self.set(&source::TYPE, &Some(source::Type::Mock));
-                self.set(&source::INTERVAL, &mock.interval);
+                self.set(&source::mock::INTERVAL, &mock.interval);
             }
         }
     }
@@ -168,13 +169,24 @@ impl Printer {
     fn webhook(&mut self, title: &str, webhook: &Webhook) {
         self.header(&format!("{title}.extractor]"));
         self.set(&source::TYPE, &Some(source::Type::Webhook));
-        self.set(&source::ID, &webhook.id);
-        self.set(&source::PATH, &Some(webhook.path.clone()));
+        self.set(&source::webhook::ID, &webhook.id);
+        self.set(&source::webhook::PATH, &Some(webhook.path.clone()));
         self.set(&listener::LISTENER, &webhook.listener);
-        self.set(&source::PROFILE, &webhook.profile);
+        self.set(&source::webhook::PROFILE, &webhook.profile);
         self.set(&source::HEADERS_TO_KEEP, &webhook.headers_to_keep);
         self.set(&source::METADATA, &webhook.metadata);
         self.rules(&format!("{title}.extractor.{}", source::HEADERS.name), &webhook.headers);
+    }
+
+    fn rest(&mut self, title: &str, rest: &Rest) {
+        let title = format!("{title}.extractor]");
+        self.header(&title);
+        self.set(&source::TYPE, &Some(source::Type::Rest));
+        self.set(&source::rest::OPERATIONS, &Some(rest.operations.clone()));
+        self.set(&listener::LISTENER, &rest.listener);
+        self.set(&source::HEADERS_TO_KEEP, &rest.headers_to_keep);
+        self.set(&source::METADATA, &rest.metadata);
+        self.access(&title, rest.cors.as_ref(), &rest.headers);
     }
 
     fn sse(&mut self, name: &str, sink: &SseSink) {
@@ -215,7 +227,7 @@ impl Printer {
         self.access(&title, pull.cors.as_ref(), &pull.headers);
     }
 
-    /// Who may use a sink.
+    /// Who may use a sink or a source.
     fn access(&mut self, title: &str, cors: Option<&Cors>, headers: &[HeaderRule]) {
         let title = title.trim_end_matches(']');
         if let Some(cors) = cors {

@@ -82,6 +82,9 @@ impl Topology {
                 Some(Extractor::Webhook(webhook)) => {
                     topology.add_webhook(config, source, webhook, root_url, diagnostics);
                 }
+                Some(Extractor::Rest(rest)) => {
+                    left_out(diagnostics, rest.type_span, "a `rest` source", "source_rest");
+                }
                 Some(Extractor::Mock(mock)) => {
                     topology.add_mock(config, source, mock, root_url, diagnostics);
                 }

@@ -40,9 +40,9 @@ const TYPE: Key<Optional<Word>> = Key {
 };
 
 const INTERVAL: Key<Or<Interval>> = Key {
-    name: source::INTERVAL.name,
+    name: source::mock::INTERVAL.name,
     doc: "Between two events.",
-    presence: Or(Interval(source::INTERVAL.presence.0), source::INTERVAL.presence.1),
+    presence: Or(Interval(source::mock::INTERVAL.presence.0), source::mock::INTERVAL.presence.1),
 };
 
 const COALESCE: Foreign =
@@ -85,13 +85,13 @@ pub(super) fn convert(block: &NamedBlock<'_>, checker: &mut Checker<'_>) -> Opti
                 return None;
             }
             extractor.text(source::TYPE.name, "webhook", kind.span);
-            extractor.text(source::PATH.name, format!("/{name}/"), *span);
-            extractor.text(source::PROFILE.name, "envelope", *span);
+            extractor.text(source::webhook::PATH.name, format!("/{name}/"), *span);
+            extractor.text(source::webhook::PROFILE.name, "envelope", *span);
         }
         Kind::Mock => {
             extractor.text(source::TYPE.name, "mock", kind.span);
             let (interval, span) = fields.get_with_span(&INTERVAL, checker);
-            extractor.duration(source::INTERVAL.name, interval, span);
+            extractor.duration(source::mock::INTERVAL.name, interval, span);
             fields.finish(&MOCK_SECTION, checker);
         }
     }

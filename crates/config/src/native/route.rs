@@ -3,11 +3,12 @@
 use fanfare_event::{AudienceRule, NamePatterns, SinkName, SourceName, TargetKind};
 
 use super::sink::Patterns;
-use crate::checker::{Checker, Fields, quoted, suggest};
+use super::source::rest;
+use crate::checker::{Checker, Fields, list, nearest, quoted, suggest};
 use crate::keys::{Key, Optional, Or, Required, Section};
 use crate::shapes::{ANY_TEXT, Nested, Text};
 use crate::tree::{Entry, Node, Table};
-use crate::{Extractor, Identity, Route, Sink, SinkKind, Source};
+use crate::{Extractor, Identity, Route, Sink, SinkKind, Source, Span};
 
 pub(crate) const FROM: Key<Required<Text>> =
     Key { name: "from", doc: "The source, by the name of its table.", presence: Required(ANY_TEXT) };
@@ -210,17 +211,8 @@ fn read_audience(entry: &Entry, checker: &mut Checker<'_>) -> Option<AudienceRul
 
 /// What a route asks of its source and its sink.
 fn check(route: &Route, source: &Source, sink: &Sink, checker: &mut Checker<'_>) {
-    let has_operations = match &source.extractor {
-        Some(Extractor::Webhook(_) | Extractor::Mock(_)) => false,
-        None => true,
-    };
-    if route.operation.is_some() && !has_operations {
-        checker
-            .error(
-                route.operation_span,
-                format!("the source {} has no operations", quoted(source.name.as_str())),
-            )
-            .help("leave `operation` out; `match` tells its events by their types");
+    if let Some(operation) = &route.operation {
+        check_operation(operation, route.operation_span, source, checker);
     }
     let kind = match &route.audience {
         AudienceRule::Everyone => return,
@@ -242,6 +234,41 @@ fn check(route: &Route, source: &Source, sink: &Sink, checker: &mut Checker<'_>)
         }
         SinkKind::Sse(_) => {}
     }
+}
+
+/// Whether a source has what a route asks for.
+fn check_operation(operation: &str, span: Span, source: &Source, checker: &mut Checker<'_>) {
+    let name = quoted(source.name.as_str());
+    match &source.extractor {
+        Some(Extractor::Webhook(_) | Extractor::Mock(_)) => {
+            checker
+                .error(span, format!("the source {name} has no operations"))
+                .help("leave `operation` out; `match` tells its events by their types");
+        }
+        Some(Extractor::Rest(rest)) => {
+            let known: Vec<_> = rest.operations.iter().map(ToString::to_string).collect();
+            if !known.iter().any(|known| known == operation) {
+                let shown =
+                    if rest::is_operation(operation) { format!("`{operation}`") } else { quoted(operation) };
+                checker
+                    .error(span, format!("the source {name} has no operation {shown}"))
+                    .help(suggest_operation(operation, &known));
+            }
+        }
+        None => {}
+    }
+}
+
+/// What would be right instead of an operation that a source does not have.
+fn suggest_operation(operation: &str, known: &[String]) -> String {
+    let folded: Vec<_> = known.iter().map(|known| known.to_lowercase().replace('-', "_")).collect();
+    let near = nearest(operation, folded.iter().map(String::as_str));
+    let near = near.and_then(|near| folded.iter().zip(known).find(|(folded, _)| *folded == near));
+    if let Some((_, near)) = near {
+        return format!("did you mean `{near}`?");
+    }
+    let known: Vec<_> = known.iter().map(String::as_str).collect();
+    format!("its operations: {}", list(&known))
 }
 
 /// The names of blocks.

@@ -122,7 +122,8 @@ fn read_headers(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Vec<Heade
     headers.map(|entry| rule::read_all(HEADERS.name, &entry.node, true, checker)).unwrap_or_default()
 }
 
-fn read_cors(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Option<Cors> {
+/// The `cors` of a sink or a source.
+pub(super) fn read_cors(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Option<Cors> {
     let entry = fields.entry(CORS.name)?;
     let table = checker.table(CORS.name, &entry.node)?;
     let mut fields = Fields::new("`cors`", entry.span, table);

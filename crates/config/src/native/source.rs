@@ -1,19 +1,20 @@
-//! `[sources.NAME]` and its extractor.
+//! `[sources.NAME]`: what all sources have, and what several of them do. Each type of extractor has a file here.
 
-use std::time::Duration;
+pub(crate) mod mock;
+pub(crate) mod rest;
+pub(crate) mod webhook;
 
-use fanfare_event::{Object, Profile, SourceName};
+use fanfare_event::{Object, SourceName};
 
-use super::listener::LISTENER;
 use super::metadata::Metadata;
 use super::rule;
 use super::transformer::{INLINE, TRANSFORMER_REFS, Transformers};
-use super::words::{URL_ID, URL_PATH, check_header_name, check_name};
+use super::words::{check_header_name, check_name};
 use crate::checker::{Checker, Fields, quoted};
-use crate::keys::{Foreign, Key, Optional, Or, Required, Section};
-use crate::shapes::{Choice, Flag, Items, Nested, Text, Time};
+use crate::keys::{Key, Optional, Or, Required, Section};
+use crate::shapes::{Choice, Flag, Items, Nested, Text};
 use crate::tree::{Data, Entry, Table};
-use crate::{Extractor, Mock, Source, Span, Webhook};
+use crate::{Extractor, HeaderRule, Source, Span};
 
 pub(crate) const ENABLED: Key<Or<Flag>> = Key {
     name: "enabled",
@@ -44,16 +45,22 @@ pub(crate) static SECTION: Section = Section {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Type {
     Webhook,
+    Rest,
     Mock,
     Noop,
 }
 
 pub(crate) const TYPE: Key<Required<Choice<Type>>> = Key {
     name: "type",
-    doc: "`webhook` takes `POST` requests; `mock` makes events itself, to try things out; `noop` receives nothing.",
+    doc: "`webhook` takes `POST` requests; `rest` takes requests of an API of its own; `mock` makes events itself, to try things out; `noop` receives nothing.",
     presence: Required(Choice {
-        served: &[("webhook", Type::Webhook), ("mock", Type::Mock), ("noop", Type::Noop)],
-        later: &["sse", "amqp", "rest", "timer"],
+        served: &[
+            ("webhook", Type::Webhook),
+            ("rest", Type::Rest),
+            ("mock", Type::Mock),
+            ("noop", Type::Noop),
+        ],
+        later: &["sse", "amqp", "timer"],
         foreign: &[
             ("cli", ""),
             ("http_polling", ""),
@@ -63,37 +70,6 @@ pub(crate) const TYPE: Key<Required<Choice<Type>>> = Key {
             ("subprocess", ""),
         ],
     }),
-};
-
-pub(crate) const ID: Key<Optional<Text>> = Key {
-    name: "id",
-    doc: "The endpoint is `POST /webhook/{id}`.",
-    presence: Optional(URL_ID, "required where there is no `path`"),
-};
-
-pub(crate) const PATH: Key<Optional<Text>> = Key {
-    name: "path",
-    doc: "The path of the endpoint's URL, instead of `/webhook/{id}`. Unique among all endpoints.",
-    presence: Optional(URL_PATH, "`/webhook/{id}`"),
-};
-
-pub(crate) const PROFILE: Key<Or<Choice<Profile>>> = Key {
-    name: "profile",
-    doc: "What a body is. `cdevent`: a CDEvent, a CloudEvent, or any JSON with a type. `envelope`: an object with \
-          `event_id`, `event_type`, `entity_id`, `occurred_at` and `data`, or an array of them. `message`: any JSON; \
-          the type of such an event is `message`.",
-    presence: Or(
-        Choice {
-            served: &[
-                (Profile::Cdevent.name(), Profile::Cdevent),
-                (Profile::Envelope.name(), Profile::Envelope),
-                (Profile::Message.name(), Profile::Message),
-            ],
-            later: &[],
-            foreign: &[],
-        },
-        || Profile::Cdevent,
-    ),
 };
 
 pub(crate) const HEADERS_TO_KEEP: Key<Or<Items<Text>>> = Key {
@@ -128,39 +104,6 @@ pub(crate) static EXTRACTOR_SECTION: Section = Section {
     about: "How a source receives events.",
     example: "",
     keys: &[&TYPE],
-    foreign: &[],
-};
-
-pub(crate) static WEBHOOK_SECTION: Section = Section {
-    title: "[sources.NAME.extractor]",
-    variant: Some("webhook"),
-    about: "A webhook: one URL that takes events in the body of `POST` requests.",
-    example: "[sources.ci.extractor]\ntype = \"webhook\"\nid = \"ci\"\nheaders_to_keep = [\"x-request-id\"]\n\
-              metadata = { environment = \"production\" }\n\n\
-              [sources.ci.extractor.headers]\n\"X-API-Key\" = { type = \"exists\" }\n",
-    keys: &[&TYPE, &ID, &PATH, &LISTENER, &PROFILE, &HEADERS, &HEADERS_TO_KEEP, &METADATA],
-    foreign: &[Foreign::refused(
-        "signature",
-        "write it as a header rule: `[sources.NAME.extractor.headers]`, `\"X-Hub-Signature-256\" = { type = \
-             \"signature\", token = \"…\", signature_prefix = \"sha256=\" }`",
-    )],
-};
-
-pub(crate) const INTERVAL: Key<Or<Time>> = Key {
-    name: "interval",
-    doc: "Between two events; the first comes at the start.",
-    presence: Or(Time { min: Duration::from_millis(1), max: Duration::from_hours(24 * 365) }, || {
-        Duration::from_secs(10)
-    }),
-};
-
-pub(crate) static MOCK_SECTION: Section = Section {
-    title: "[sources.NAME.extractor]",
-    variant: Some("mock"),
-    about: "Makes an event of type `mock.random_number` with a random number again and again, to try things out.",
-    example: "[sources.try.extractor]\ntype = \"mock\"\ninterval = \"2s\"\n\n\
-              [sinks.try]\ntype = \"sse\"\nid = \"try\"\nprofile = \"envelope\"\n",
-    keys: &[&TYPE, &INTERVAL],
     foreign: &[],
 };
 
@@ -243,43 +186,25 @@ fn read_extractor(source: &str, entry: &Entry, checker: &mut Checker<'_>) -> Opt
             fields.finish(&EXTRACTOR_SECTION, checker);
             None
         }
-        Type::Mock => {
-            let interval = fields.get(&INTERVAL, checker);
-            fields.finish(&MOCK_SECTION, checker);
-            Some(Extractor::Mock(Mock { interval }))
-        }
-        Type::Webhook => read_webhook(fields, type_span, checker).map(Extractor::Webhook),
+        Type::Mock => Some(Extractor::Mock(mock::read(fields, checker))),
+        Type::Rest => rest::read(fields, type_span, checker).map(Extractor::Rest),
+        Type::Webhook => webhook::read(fields, type_span, checker).map(Extractor::Webhook),
     }
 }
 
-fn read_webhook(mut fields: Fields<'_>, type_span: Span, checker: &mut Checker<'_>) -> Option<Webhook> {
-    if !fields.has(ID.name) && !fields.has(PATH.name) {
-        checker
-            .absent(fields.span(), format!("`id` is missing in {}", fields.title()))
-            .help("`id = \"ci\"` puts the webhook at `/webhook/ci`; `path` puts it anywhere else");
-    }
-    let id = fields.get(&ID, checker);
-    let path = fields.get(&PATH, checker);
-    let listener = super::listener::read(&mut fields, checker);
-    let profile = fields.get(&PROFILE, checker);
+/// The rules for the headers of requests.
+fn read_headers(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Vec<HeaderRule> {
     let headers = fields.entry(HEADERS.name);
-    let headers = headers.map(|entry| rule::read_all(HEADERS.name, &entry.node, false, checker));
-    let mut headers_to_keep = fields.get(&HEADERS_TO_KEEP, checker);
-    for name in &mut headers_to_keep {
+    headers.map(|entry| rule::read_all(HEADERS.name, &entry.node, false, checker)).unwrap_or_default()
+}
+
+/// The names of headers that travel with an event, in lower case, each once.
+fn read_headers_to_keep(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Vec<String> {
+    let mut names = fields.get(&HEADERS_TO_KEEP, checker);
+    for name in &mut names {
         name.make_ascii_lowercase();
     }
-    headers_to_keep.sort();
-    headers_to_keep.dedup();
-    let metadata = fields.get(&METADATA, checker);
-    fields.finish(&WEBHOOK_SECTION, checker);
-    Some(Webhook {
-        path: path.or_else(|| id.as_ref().map(|id| format!("/webhook/{id}")))?,
-        id,
-        listener,
-        profile,
-        headers: headers.unwrap_or_default(),
-        headers_to_keep,
-        metadata,
-        type_span,
-    })
+    names.sort();
+    names.dedup();
+    names
 }

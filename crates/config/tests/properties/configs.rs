@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fanfare_config::{
     Config, Cors, Durability, Encoding, Env, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener,
-    Log, LogKind, Mock, OnLag, Program, Retention, Route, Rule, Secret, SignatureOn, Sink, SinkKind, Source,
-    Span, Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window, parse,
+    Log, LogKind, Mock, OnLag, Operation, Program, Rest, Retention, Route, Rule, Secret, SignatureOn, Sink,
+    SinkKind, Source, Span, Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window, parse,
 };
 use fanfare_event::{
     AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName, TargetKind,
@@ -39,8 +39,13 @@ pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
                     .map(|index| index.index(transformers.len()))
                     .collect(),
                 extractor: extractor.map(|mut extractor| {
-                    if let Extractor::Webhook(webhook) = &mut extractor {
-                        webhook.path = format!("/in{number}{}", webhook.path);
+                    let place = |path: &mut String| path.insert_str(0, &format!("/in{number}"));
+                    match &mut extractor {
+                        Extractor::Webhook(webhook) => place(&mut webhook.path),
+                        Extractor::Rest(rest) => {
+                            rest.operations.iter_mut().for_each(|operation| place(&mut operation.path));
+                        }
+                        Extractor::Mock(_) => {}
                     }
                     extractor
                 }),
@@ -64,13 +69,17 @@ pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
             let is_possible = !sources.is_empty() && !sinks.is_empty();
             let routes = routes.filter(|routes| is_possible || routes.is_empty());
             let routes = routes.map(|routes| {
-                let route = |(from, to, matches, audience): (Index, Index, _, _)| {
-                    let to = to.get(&sinks);
+                let route = |(from, to, operation, matches, audience): MadeUpRoute| {
+                    let (from, to) = (from.get(&sources), to.get(&sinks));
+                    let operation = operation.and_then(|index| match &from.extractor {
+                        Some(Extractor::Rest(rest)) => Some(index.get(&rest.operations).to_string()),
+                        _ => None,
+                    });
                     let is_stream = matches!(to.kind, SinkKind::Sse(_));
                     Route {
                         span: nowhere(),
-                        from: from.get(&sources).name.clone(),
-                        operation: None,
+                        from: from.name.clone(),
+                        operation,
                         operation_span: nowhere(),
                         matches,
                         to: to.name.clone(),
@@ -108,7 +117,8 @@ fn places<'c>(
 ) -> impl Iterator<Item = &'c mut Option<String>> {
     let of_sources = sources.iter_mut().filter_map(|source| match &mut source.extractor {
         Some(Extractor::Webhook(webhook)) => Some(&mut webhook.listener),
-        _ => None,
+        Some(Extractor::Rest(rest)) => Some(&mut rest.listener),
+        Some(Extractor::Mock(_)) | None => None,
     });
     let of_sinks = sinks.iter_mut().map(|sink| match &mut sink.kind {
         SinkKind::Sse(sse) => &mut sse.listener,
@@ -117,7 +127,7 @@ fn places<'c>(
     of_sources.chain(of_sinks)
 }
 
-type MadeUpRoute = (Index, Index, NamePatterns, AudienceRule);
+type MadeUpRoute = (Index, Index, Option<Index>, NamePatterns, AudienceRule);
 
 fn routes() -> impl Strategy<Value = Option<Vec<MadeUpRoute>>> {
     let kind = proptest::sample::select(&[TargetKind::Room, TargetKind::User][..]);
@@ -129,7 +139,8 @@ fn routes() -> impl Strategy<Value = Option<Vec<MadeUpRoute>>> {
     ];
     let rule = (kind, text).prop_map(|(kind, text)| AudienceRule::parse(kind, &text).unwrap());
     let audience = prop_oneof![Just(AudienceRule::Everyone), rule];
-    option::of(vec((any::<Index>(), any::<Index>(), matches(), audience), 0..4))
+    let operation = option::of(any::<Index>());
+    option::of(vec((any::<Index>(), any::<Index>(), operation, matches(), audience), 0..4))
 }
 
 /// Spans are all equal, and come from reading something.
@@ -203,7 +214,36 @@ fn kind() -> impl Strategy<Value = TransformerKind> {
 
 fn extractor() -> impl Strategy<Value = Extractor> {
     let mock = millis(1..=86_400_000).prop_map(|interval| Extractor::Mock(Mock { interval }));
-    prop_oneof![3 => webhook().prop_map(Extractor::Webhook), 1 => mock]
+    prop_oneof![3 => webhook().prop_map(Extractor::Webhook), 2 => rest().prop_map(Extractor::Rest), 1 => mock]
+}
+
+fn rest() -> impl Strategy<Value = Rest> {
+    let method = proptest::sample::select(&["POST", "PUT", "DELETE", "M-SEARCH"][..]);
+    let segment = prop_oneof!["[a-z@!$&'()+,;=:~][a-z@:]{0,3}", Just(":".to_owned())];
+    let operation = (method, vec(segment, 1..4), any::<bool>()).prop_map(|(method, segments, has_slash)| {
+        let segments = segments.iter().enumerate().map(|(number, segment)| match segment.strip_prefix(':') {
+            Some(rest) => format!("/:p{number}{}", rest.replace(['@', ':'], "-")),
+            None => format!("/{segment}"),
+        });
+        let path = segments.collect::<String>() + if has_slash { "/" } else { "" };
+        Operation { method: method.to_owned(), path }
+    });
+    let operations = vec(operation, 1..4).prop_map(|mut operations| {
+        let mut seen = std::collections::BTreeSet::new();
+        operations.retain(|operation| seen.insert((operation.method.clone(), operation.shape())));
+        operations
+    });
+    (operations, rules(), btree_set("[a-z0-9-]{1,8}", 0..3), metadata(), cors()).prop_map(
+        |(operations, headers, headers_to_keep, metadata, cors)| Rest {
+            operations,
+            listener: None,
+            headers,
+            headers_to_keep: headers_to_keep.into_iter().collect(),
+            metadata,
+            cors,
+            type_span: nowhere(),
+        },
+    )
 }
 
 fn webhook() -> impl Strategy<Value = Webhook> {
