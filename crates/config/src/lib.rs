@@ -30,9 +30,10 @@ mod yaml;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use env::Env;
 pub use model::{
-    Config, Cors, Durability, Encoding, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener, Log,
-    LogKind, Mock, OnLag, Operation, Program, Rest, Retention, Route, Rule, SignatureOn, Sink, SinkKind,
-    Source, Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window,
+    Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, Durability, Encoding,
+    ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener, Log, LogKind, Mock, OnLag,
+    Operation, Program, Rest, Retention, Route, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink,
+    Transformer, TransformerKind, Ttl, Webhook, Window,
 };
 pub use reference::{inboxclaw_reference, reference};
 pub use secret::{Secret, Secrets};

@@ -16,7 +16,7 @@ pub(crate) use yaml::document as yaml_document;
 
 use crate::keys::{Exposure, Section};
 use crate::native::sink::http_pull;
-use crate::native::source::rest;
+use crate::native::source::{amqp, rest};
 use crate::native::words::is_variable_name;
 use crate::native::{route, rule, signature};
 use crate::tree::{Data, Node, Table};
@@ -157,6 +157,7 @@ fn collect_node<'t>(
         _ if KNOWN.shown.contains(key) || KNOWN.code.contains(key) => {}
         Data::Text { text, .. } => {
             let names_variable = key == signature::TOKEN_ENV.name
+                || key == amqp::URL_ENV.name
                 || (key == rule::SECRET_VALUE.name && sibling(rule::TYPE.name) == Some("secret"));
             if !(names_variable && is_variable_name(text)) {
                 hidden.push(node.span.range());

@@ -1,10 +1,14 @@
 //! The checked configuration: what every dialect becomes. Nothing behind it checks again.
 
+mod amqp;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use fanfare_event::{AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName};
+
+pub use amqp::{Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, ConfigFile, ExchangeKind};
 
 use crate::{Secret, Span};
 
@@ -161,6 +165,8 @@ pub enum Extractor {
     Rest(Rest),
     /// Events that it makes itself.
     Mock(Mock),
+    /// A queue of an AMQP broker.
+    Amqp(Box<Amqp>),
 }
 
 /// A source that makes an event with a random number again and again, to try things out.

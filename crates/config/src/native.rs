@@ -1,6 +1,7 @@
 //! The native dialect: TOML, a superset of cdviz-collector's. Each table of it has a file here, with its keys and
 //! the code that reads them; how keys are declared is in `keys`.
 
+mod amqp_url;
 pub(crate) mod endpoints;
 pub(crate) mod http;
 pub(crate) mod listener;
@@ -133,7 +134,7 @@ fn shown_title(section: &str, name: &str) -> String {
 }
 
 /// Every table, in the order of the reference page.
-pub(crate) static SECTIONS: [&Section; 30] = [
+pub(crate) static SECTIONS: [&Section; 34] = [
     &ROOT_SECTION,
     &http::SECTION,
     &listener::SECTION,
@@ -145,6 +146,10 @@ pub(crate) static SECTIONS: [&Section; 30] = [
     &source::webhook::SECTION,
     &source::rest::SECTION,
     &source::mock::SECTION,
+    &source::amqp::SECTION,
+    &source::amqp::QUEUE_SECTION,
+    &source::amqp::EXCHANGE_SECTION,
+    &source::amqp::TLS_SECTION,
     &transformer::SECTION,
     &transformer::VRL_SECTION,
     &transformer::LOG_SECTION,

@@ -1,5 +1,7 @@
 //! A configuration as native TOML.
 
+mod amqp;
+
 use std::fmt::Write as _;
 
 use fanfare_event::AudienceRule;
@@ -163,6 +165,7 @@ impl Printer {
                 self.set(&source::TYPE, &Some(source::Type::Mock));
                 self.set(&source::mock::INTERVAL, &mock.interval);
             }
+            Some(Extractor::Amqp(amqp)) => self.amqp(title, amqp),
         }
     }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use fanfare_config::{
-    Config, Durability, Env, Extractor, LogKind, OnLag, Retention, Rule, Secrets, SinkKind, Sqlite, SseSink,
-    TransformerKind, Ttl, Webhook, builtin, load, parse,
+    Config, Durability, Env, ExchangeKind, Extractor, LogKind, OnLag, Retention, Rule, Secrets, SinkKind,
+    Sqlite, SseSink, TransformerKind, Ttl, Webhook, builtin, load, parse,
 };
 use fanfare_event::{NamePattern, NamePatterns, Profile};
 use serde_json::json;
@@ -375,4 +375,30 @@ fn without_a_file_events_come_in_and_go_out_on_this_machine_only() {
     assert_eq!(sqlite.path, Path::new("fanfare-data/events.db"));
     let printed = config.to_toml(Secrets::Masked);
     assert_eq!(self::config(&printed), config);
+}
+
+#[test]
+fn an_amqp_source_has_defaults_and_its_url_is_kept_secret() {
+    let text = "[sources.a.extractor]\ntype = \"amqp\"\nurl = \"amqp://fanfare:s3cr3t@broker/live\"\nqueue = { name = \"orders\" }\n\
+                exchange = { name = \"events\" }\n[sinks.a]\ntype = \"sse\"\nid = \"a\"\n\
+                [[routes]]\nfrom = \"a\"\nto = \"a\"\noperation = \"order.#\"\n";
+    let config = config(text);
+    let Some(Extractor::Amqp(amqp)) = &config.sources[0].extractor else { panic!("no queue") };
+    assert_eq!(amqp.url.to_string(), "broker:5672/live");
+    assert_eq!((amqp.prefetch, amqp.concurrency, amqp.profile), (100, 1, Profile::Cdevent));
+    assert_eq!((amqp.heartbeat, amqp.reconnect_delay), (Duration::from_secs(10), Duration::from_secs(1)));
+    assert_eq!((amqp.queue.name.as_str(), amqp.queue.declare, amqp.queue.durable), ("orders", false, true));
+    let exchange = amqp.exchange.as_ref().unwrap();
+    assert_eq!((exchange.kind, exchange.bindings.as_slice()), (ExchangeKind::Topic, &["#".to_owned()][..]));
+    assert_eq!(config.routes.as_ref().unwrap()[0].operation.as_deref(), Some("order.#"));
+    let printed = config.to_toml(Secrets::Masked);
+    assert!(printed.contains("url = \"amqp://***@broker:5672/live\""), "{printed}");
+    assert!(!format!("{printed}{config:?}").contains("s3cr3t"));
+
+    let variable = [("AMQP_URL", "amqp://fanfare:s3cr3t@broker")];
+    let config = config_with(
+        &text.replace("url = \"amqp://fanfare:s3cr3t@broker/live\"", "url_env = \"AMQP_URL\""),
+        &variable,
+    );
+    assert!(config.to_toml(Secrets::Shown).contains("url_env = \"AMQP_URL\""));
 }

@@ -88,6 +88,9 @@ impl Topology {
                 Some(Extractor::Mock(mock)) => {
                     topology.add_mock(config, source, mock, root_url, diagnostics);
                 }
+                Some(Extractor::Amqp(amqp)) => {
+                    left_out(diagnostics, amqp.type_span, "an `amqp` source", "source_amqp");
+                }
                 None => {}
             }
         }

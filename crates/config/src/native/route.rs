@@ -18,7 +18,8 @@ pub(crate) const TO: Key<Required<Text>> =
 
 pub(crate) const OPERATION: Key<Optional<Text>> = Key {
     name: "operation",
-    doc: "What of the source, where it has operations.",
+    doc: "What of the source, where it has operations: of a `rest` source one of its `operations`, of an `amqp` source a \
+          pattern of routing keys, in which `*` is one word and `#` any number of them.",
     presence: Optional(ANY_TEXT, "all"),
 };
 
@@ -255,7 +256,7 @@ fn check_operation(operation: &str, span: Span, source: &Source, checker: &mut C
                     .help(suggest_operation(operation, &known));
             }
         }
-        None => {}
+        Some(Extractor::Amqp(_)) | None => {}
     }
 }
 

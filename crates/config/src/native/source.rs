@@ -1,5 +1,6 @@
 //! `[sources.NAME]`: what all sources have, and what several of them do. Each type of extractor has a file here.
 
+pub(crate) mod amqp;
 pub(crate) mod mock;
 pub(crate) mod rest;
 pub(crate) mod webhook;
@@ -47,20 +48,23 @@ pub(crate) enum Type {
     Webhook,
     Rest,
     Mock,
+    Amqp,
     Noop,
 }
 
 pub(crate) const TYPE: Key<Required<Choice<Type>>> = Key {
     name: "type",
-    doc: "`webhook` takes `POST` requests; `rest` takes requests of an API of its own; `mock` makes events itself, to try things out; `noop` receives nothing.",
+    doc: "`webhook` takes `POST` requests; `rest` takes requests of an API of its own; `amqp` consumes a queue of RabbitMQ; \
+          `mock` makes events itself, to try things out; `noop` receives nothing.",
     presence: Required(Choice {
         served: &[
             ("webhook", Type::Webhook),
             ("rest", Type::Rest),
+            ("amqp", Type::Amqp),
             ("mock", Type::Mock),
             ("noop", Type::Noop),
         ],
-        later: &["sse", "amqp", "timer"],
+        later: &["sse", "timer"],
         foreign: &[
             ("cli", ""),
             ("http_polling", ""),
@@ -187,6 +191,7 @@ fn read_extractor(source: &str, entry: &Entry, checker: &mut Checker<'_>) -> Opt
             None
         }
         Type::Mock => Some(Extractor::Mock(mock::read(fields, checker))),
+        Type::Amqp => amqp::read(fields, type_span, checker).map(|amqp| Extractor::Amqp(Box::new(amqp))),
         Type::Rest => rest::read(fields, type_span, checker).map(Extractor::Rest),
         Type::Webhook => webhook::read(fields, type_span, checker).map(Extractor::Webhook),
     }
@@ -199,8 +204,12 @@ fn read_headers(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Vec<Heade
 }
 
 /// The names of headers that travel with an event, in lower case, each once.
-fn read_headers_to_keep(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Vec<String> {
-    let mut names = fields.get(&HEADERS_TO_KEEP, checker);
+fn read_headers_to_keep(
+    fields: &mut Fields<'_>,
+    key: &Key<Or<Items<Text>>>,
+    checker: &mut Checker<'_>,
+) -> Vec<String> {
+    let mut names = fields.get(key, checker);
     for name in &mut names {
         name.make_ascii_lowercase();
     }

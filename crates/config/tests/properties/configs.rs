@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use fanfare_config::{
-    Config, Cors, Durability, Encoding, Env, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener,
-    Log, LogKind, Mock, OnLag, Operation, Program, Rest, Retention, Route, Rule, Secret, SignatureOn, Sink,
-    SinkKind, Source, Span, Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window, parse,
+    Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, Durability, Encoding, Env,
+    ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener, Log, LogKind, Mock, OnLag,
+    Operation, Program, Rest, Retention, Route, Rule, Secret, SignatureOn, Sink, SinkKind, Source, Span,
+    Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window, parse,
 };
 use fanfare_event::{
     AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName, TargetKind,
@@ -18,6 +19,13 @@ use serde_json::Value;
 
 /// The variable that holds every secret here, and what it holds.
 const VARIABLE: (&str, &str) = ("A_TOKEN", "t\u{f6}ken \"'\\");
+
+/// The variable that holds a broker's URL.
+const URL: (&str, &str) = ("A_URL", "amqps://user:pass@host/live");
+
+fn environment() -> Env {
+    Env::from_iter([VARIABLE, URL])
+}
 
 pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
     let transformers = btree_map(name(), kind(), 0..5);
@@ -45,7 +53,7 @@ pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
                         Extractor::Rest(rest) => {
                             rest.operations.iter_mut().for_each(|operation| place(&mut operation.path));
                         }
-                        Extractor::Mock(_) => {}
+                        Extractor::Mock(_) | Extractor::Amqp(_) => {}
                     }
                     extractor
                 }),
@@ -73,6 +81,7 @@ pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
                     let (from, to) = (from.get(&sources), to.get(&sinks));
                     let operation = operation.and_then(|index| match &from.extractor {
                         Some(Extractor::Rest(rest)) => Some(index.get(&rest.operations).to_string()),
+                        Some(Extractor::Amqp(_)) => Some(index.get(&["#", "order.*", ""]).to_string()),
                         _ => None,
                     });
                     let is_stream = matches!(to.kind, SinkKind::Sse(_));
@@ -91,7 +100,7 @@ pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
             Config { http, listeners, log, sources, sinks, transformers, routes }
         },
     );
-    config.prop_map(|config| (config, Env::from_iter([VARIABLE])))
+    config.prop_map(|config| (config, environment()))
 }
 
 /// Listeners, and for each endpoint perhaps one of them.
@@ -118,7 +127,7 @@ fn places<'c>(
     let of_sources = sources.iter_mut().filter_map(|source| match &mut source.extractor {
         Some(Extractor::Webhook(webhook)) => Some(&mut webhook.listener),
         Some(Extractor::Rest(rest)) => Some(&mut rest.listener),
-        Some(Extractor::Mock(_)) | None => None,
+        Some(Extractor::Mock(_) | Extractor::Amqp(_)) | None => None,
     });
     let of_sinks = sinks.iter_mut().map(|sink| match &mut sink.kind {
         SinkKind::Sse(sse) => &mut sse.listener,
@@ -214,7 +223,9 @@ fn kind() -> impl Strategy<Value = TransformerKind> {
 
 fn extractor() -> impl Strategy<Value = Extractor> {
     let mock = millis(1..=86_400_000).prop_map(|interval| Extractor::Mock(Mock { interval }));
-    prop_oneof![3 => webhook().prop_map(Extractor::Webhook), 2 => rest().prop_map(Extractor::Rest), 1 => mock]
+    let amqp = amqp().prop_map(|amqp| Extractor::Amqp(Box::new(amqp)));
+    let (webhook, rest) = (webhook().prop_map(Extractor::Webhook), rest().prop_map(Extractor::Rest));
+    prop_oneof![3 => webhook, 2 => rest, 2 => amqp, 1 => mock]
 }
 
 fn rest() -> impl Strategy<Value = Rest> {
@@ -244,6 +255,88 @@ fn rest() -> impl Strategy<Value = Rest> {
             type_span: nowhere(),
         },
     )
+}
+
+fn amqp() -> impl Strategy<Value = Amqp> {
+    let numbers = (1..=u16::MAX, 1..=1024_u16, millis(1000..=3_600_000), millis(10..=30_000));
+    let names = (option::of(short_name()), btree_set("[a-z0-9-]{1,8}", 0..3));
+    (broker(), profile(), numbers, names, metadata(), queue(), option::of(exchange())).prop_map(
+        |((url, tls), profile, numbers, (consumer_tag, headers_to_keep), metadata, queue, exchange)| {
+            let (prefetch, concurrency, heartbeat, reconnect_delay) = numbers;
+            Amqp {
+                url,
+                profile,
+                prefetch,
+                concurrency,
+                consumer_tag,
+                heartbeat,
+                reconnect_delay,
+                headers_to_keep: headers_to_keep.into_iter().collect(),
+                metadata,
+                queue,
+                exchange,
+                tls,
+                type_span: nowhere(),
+            }
+        },
+    )
+}
+
+/// A broker, and files for a connection to it, which must be there.
+fn broker() -> impl Strategy<Value = (AmqpUrl, Option<AmqpTls>)> {
+    let urls = [
+        "amqp://localhost",
+        "amqps://localhost/%2f",
+        "amqp://user:p%40%22ss@host/live",
+        "amqps://u@[::1]:5/",
+        "$A_URL",
+    ];
+    let file = || ConfigFile { path: "Cargo.toml".into(), written: "Cargo.toml".to_owned() };
+    let tls = (any::<bool>(), any::<bool>()).prop_map(move |(ca, own)| AmqpTls {
+        ca: ca.then(file),
+        certificate: own.then(file),
+        key: own.then(file),
+    });
+    (proptest::sample::select(urls.to_vec()), option::of(tls)).prop_map(|(url, tls)| {
+        let key =
+            url.strip_prefix('$').map_or(format!("url = '{url}'"), |name| format!("url_env = '{name}'"));
+        let text = format!("[sources.a.extractor]\ntype = 'amqp'\n{key}\nqueue = {{ name = 'q' }}\n");
+        let config = parse("".as_ref(), &text, &environment()).config;
+        let Some(Extractor::Amqp(amqp)) = &config.sources[0].extractor else { panic!("{text}") };
+        (amqp.url.clone(), tls.filter(|_| amqp.url.is_tls))
+    })
+}
+
+fn queue() -> impl Strategy<Value = AmqpQueue> {
+    (short_name(), any::<[bool; 4]>(), metadata()).prop_map(
+        |(name, [declare, durable, auto_delete, exclusive], arguments)| AmqpQueue {
+            name,
+            declare,
+            durable,
+            auto_delete,
+            exclusive,
+            arguments,
+        },
+    )
+}
+
+fn exchange() -> impl Strategy<Value = AmqpExchange> {
+    let kinds = [ExchangeKind::Direct, ExchangeKind::Fanout, ExchangeKind::Topic, ExchangeKind::Headers];
+    let bindings = vec(prop_oneof![short_name(), Just(String::new())], 1..3);
+    (short_name(), proptest::sample::select(kinds.to_vec()), any::<[bool; 3]>(), bindings).prop_map(
+        |(name, kind, [declare, durable, auto_delete], bindings)| AmqpExchange {
+            name,
+            kind,
+            declare,
+            durable,
+            auto_delete,
+            bindings,
+        },
+    )
+}
+
+fn short_name() -> impl Strategy<Value = String> {
+    "[^\\p{Cc}]{1,20}"
 }
 
 fn webhook() -> impl Strategy<Value = Webhook> {

@@ -43,7 +43,7 @@ fn files(name: &str) -> Vec<String> {
 const SECRETS: &str = "[a-z0-9][A-Za-z0-9+/=_-]{10,20}[A-Za-z0-9]|[a-z0-9][A-Za-z0-9]{4,8} [A-Za-z0-9]{4,8}";
 
 /// A place for a secret is `SECRET`.
-const WITH_SECRETS: [&str; 6] = [
+const WITH_SECRETS: [&str; 8] = [
     "[sinks.a]\ntype = \"sse\"\nid = \"a\"\n[sinks.a.headers]\n\
      \"Authorization\" = { type = \"equals\", value = \"SECRET\", prefix = \"Bearer \" }\n\
      X-B = { type = \"signature\", token = 'SECRET', token_encoding = \"hex\", signature_prefix = \"sha256=\" }\n",
@@ -57,6 +57,8 @@ const WITH_SECRETS: [&str; 6] = [
      { header = \"X-B\", rule = { type = \"static\", value = \"SECRET\" } },\n]\n",
     "# token = \"SECRET\"\n[sources.a.extractor]\ntype = \"webhook\"\nid = \"a\"\n\
      [sources.a.extractor.signature]\nheader = \"x-hub-signature-256\"\ntoken = \"SECRET\"\n",
+    "[sources.a.extractor]\ntype = \"amqp\"\nurl = \"amqp://user:SECRET@host:5672/v\"\nqueue = { name = \"q\" }\n",
+    "[sources.a.extractor]\ntype = \"amqp\"\nurl_env = \"SECRET\"\nqueue.name = \"q\" # was SECRET\n",
 ];
 
 /// The same in Inboxclaw's dialect.
@@ -71,11 +73,12 @@ const YAML_WITH_SECRETS: [&str; 5] = [
 ];
 
 /// Places for a secret in the environment.
-const SECRET_VARIABLES: [(&str, &str); 4] = [
+const SECRET_VARIABLES: [(&str, &str); 5] = [
     ("TOKEN", "SECRET"),
     ("FANFARE__SINKS__A__HEADERS__AUTHORIZATION__VALUE", "SECRET"),
     ("FANFARE__SINKS__A__HEADERS", "{ X-C = { type = \"equals\", value = \"SECRET\" } }"),
     ("FANFARE__SOURCES__A__EXTRACTOR__HEADERS__X_C", "{ type = \"signature\", token = 'SECRET' "),
+    ("FANFARE__SOURCES__A__EXTRACTOR__URL", "amqp://user:SECRET@host"),
 ];
 
 proptest! {
@@ -124,7 +127,7 @@ proptest! {
     fn no_secret_is_shown(
         secret in SECRETS,
         text in proptest::sample::select(&WITH_SECRETS).prop_flat_map(|text| broken(text.to_owned(), 0..4)),
-        variables in proptest::sample::subsequence(&SECRET_VARIABLES, 0..=4),
+        variables in proptest::sample::subsequence(&SECRET_VARIABLES, 0..=5),
     ) {
         let text = text.replace("SECRET", &secret);
         let variables = variables.iter().map(|(name, value)| (*name, value.replace("SECRET", &secret)));

@@ -67,7 +67,7 @@ pub(super) fn read(mut fields: Fields<'_>, type_span: Span, checker: &mut Checke
     let listener = listener::read(&mut fields, checker);
     let profile = fields.get(&PROFILE, checker);
     let headers = super::read_headers(&mut fields, checker);
-    let headers_to_keep = super::read_headers_to_keep(&mut fields, checker);
+    let headers_to_keep = super::read_headers_to_keep(&mut fields, &HEADERS_TO_KEEP, checker);
     let metadata = fields.get(&METADATA, checker);
     fields.finish(&SECTION, checker);
     Some(Webhook {
