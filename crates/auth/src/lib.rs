@@ -1,8 +1,10 @@
-//! Who may send and who may listen: header rules over a request's head and body.
+//! Who may send and who may listen: header rules over a request's head and body, and tokens that say who somebody is.
 //!
 //! Pure: no I/O, no clock, no environment; the binary reads secrets and hands them in. How a refusal looks over
 //! HTTP, and how rules are spelled in a configuration, live elsewhere.
 
+#[cfg(feature = "jwt")]
+pub mod jwt;
 mod request;
 mod rule;
 mod rules;
