@@ -1,6 +1,7 @@
 //! Patterns over names with dots in them, types of events and rooms: `*`, `prefix.*` and exact names.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A pattern over names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,9 +79,9 @@ impl fmt::Display for NamePattern {
 }
 
 /// Several patterns of which one must match. Sorted and without repetitions, so that two lists that mean the
-/// same are equal.
+/// same are equal. Copies share one list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct NamePatterns(Box<[NamePattern]>);
+pub struct NamePatterns(Arc<[NamePattern]>);
 
 impl NamePatterns {
     /// Patterns of which one must match; an empty list matches nothing.

@@ -1,100 +1,44 @@
 //! The newest frames, and for each distinct subscription which of them it sees.
 //!
-//! Matching is done here, once per subscription and event; connections only follow their group's list.
+//! An event costs what its audience costs: it is put into the lists of its targets, and the groups that share those are
+//! told. Connections follow the lists of their group. The lists live in `lists`, who sees what in `entry`.
+
+mod lists;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanfare_event::{
-    Delivery, EventType, NamePattern, NamePatterns, Profile, RoomName, Seq, SinkName, UserId,
-};
+use fanfare_event::{RoomName, Seq};
 
-/// Type patterns of all groups together, above which no client founds another by what it asks for. Each event is held
-/// against all of them while no stream can look at the window: about half a millisecond for so many. A group also takes
-/// eight bytes for each event of the window that it sees, at most; what sees the same and is equal is one group.
+use crate::slab::Slab;
+use crate::{Entry, Subscription};
+use lists::{Link, Lists};
+
+/// Type patterns of all different filters together, above which no client brings another by what it asks for. An event
+/// for everyone is held against all of them of its sink while no stream can look at the window: about half a millisecond
+/// for so many. A filter also takes eight bytes for each event of the window that it lets through to everyone; who asks
+/// for the same types shares it.
 pub const MAX_PATTERNS: usize = 16_384;
 
-/// What a client may see and asked for. Connections whose subscriptions are equal are one group.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Subscription {
-    /// The sink that it came to.
-    pub sink: SinkName,
-    /// The types that the sink shows.
-    pub types: NamePatterns,
-    /// How the sink writes events.
-    pub profile: Profile,
-    /// The rooms that the client joined, sorted and each once.
-    pub rooms: Arc<[RoomName]>,
-    /// Who the client is.
-    pub user: Option<UserId>,
-}
+/// Rooms and users of all groups together, above which no client founds another group. It bounds memory: a list of its
+/// own takes at most [`PLACE_BYTES`] for each of them, and its name, which is 200 MiB together where names are short. It
+/// serves the 100,000 streams of a full sink where each is a user of its own in four rooms. Connections that joined the
+/// same are one group, which takes at most [`GROUP_BYTES`] more.
+pub const MAX_PLACES: usize = 1 << 19;
 
-impl Subscription {
-    /// The frame of this event, if the subscription sees it.
-    pub fn frame<'a>(&self, entry: &'a Entry) -> Option<&'a Bytes> {
-        let index = entry.deliveries.binary_search_by(|delivery| delivery.sink.cmp(&self.sink)).ok()?;
-        if !entry.deliveries.get(index)?.audience.includes(&self.rooms, self.user.as_ref()) {
-            return None;
-        }
-        if self.types.matches(entry.kind.as_str()) { entry.frames.get(self.profile) } else { None }
-    }
+/// Bytes that a group adds for each room and for its user, at most, beside the name and what is seen: eight bytes for each
+/// event of the window that is for the target, once for all groups with the same types.
+const PLACE_BYTES: usize = lists::LIST_BYTES + size_of::<RoomName>();
 
-    /// What its group adds to [`MAX_PATTERNS`].
-    fn patterns(&self) -> usize {
-        self.types.iter().count().max(1)
-    }
+/// Bytes that a group takes beside that, at most.
+const GROUP_BYTES: usize = 2 * size_of::<Option<Group>>()
+    + size_of::<Subscription>()
+    + 2 * (size_of::<(Arc<Subscription>, GroupId)>() + 1)
+    + lists::SHARE_BYTES;
 
-    /// About how many bytes of memory a copy takes.
-    pub(crate) fn weight(&self) -> usize {
-        let text = |pattern: &NamePattern| match pattern {
-            NamePattern::Any => 0,
-            NamePattern::Below(text) | NamePattern::Exact(text) => text.len(),
-        };
-        let patterns = self.types.iter().map(|pattern| size_of::<NamePattern>() + text(pattern));
-        let rooms = self.rooms.iter().map(|room| size_of::<RoomName>() + room.as_str().len());
-        let user = self.user.as_ref().map_or(0, |user| user.as_str().len());
-        size_of::<Self>() + patterns.sum::<usize>() + rooms.sum::<usize>() + user
-    }
-}
-
-/// An event as connections see it: where it lies, whom it is for, and its bytes.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Its place in the log.
-    pub seq: Seq,
-    /// Its type.
-    pub kind: EventType,
-    /// Where it goes, sorted by sink.
-    pub deliveries: Arc<[Delivery]>,
-    /// Its bytes.
-    pub frames: Frames,
-}
-
-/// The bytes of one event, once for each profile that a sink of it writes.
-#[derive(Clone, Debug, Default)]
-pub struct Frames([Option<Bytes>; Profile::ALL.len()]);
-
-impl Frames {
-    /// Sets the bytes for a profile.
-    pub fn set(&mut self, profile: Profile, frame: Bytes) {
-        self.0[profile as usize] = Some(frame);
-    }
-
-    /// The bytes for a profile.
-    pub fn get(&self, profile: Profile) -> Option<&Bytes> {
-        self.0[profile as usize].as_ref()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.iter().flatten().map(Bytes::len).sum()
-    }
-
-    /// Bytes in the profile that takes the most.
-    pub(crate) fn largest(&self) -> usize {
-        self.0.iter().flatten().map(Bytes::len).max().unwrap_or(0)
-    }
-}
+const _: () = assert!(MAX_PLACES * (PLACE_BYTES + 16) <= 200 << 20, "what the limit promises of memory");
+const _: () = assert!(GROUP_BYTES <= 300, "what is promised of a group");
 
 /// How many of the newest frames are kept ready. The oldest go first; who needs those reads the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,13 +50,13 @@ pub struct WindowLimits {
 }
 
 /// A group of connections; given back when the last of them leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct GroupId(usize);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(u32);
 
 impl GroupId {
     /// A small number, unique among the groups that exist; for tables beside this one.
     pub fn index(self) -> usize {
-        self.0
+        self.0 as usize
     }
 }
 
@@ -130,24 +74,27 @@ pub struct Fanout {
     newest: Option<Seq>,
     /// How often the tail was overtaken. No group counted what it was not told then.
     overtaken: u64,
-    groups: Vec<Option<Group>>,
-    vacant: Vec<usize>,
+    groups: Slab<Group>,
     by_subscription: HashMap<Arc<Subscription>, GroupId>,
     /// Of all groups.
-    patterns: usize,
+    places: usize,
+    lists: Lists,
 }
 
-/// The connections of one subscription: which events they see, counted.
+/// The connections of one subscription.
 #[derive(Debug)]
 struct Group {
     subscription: Arc<Subscription>,
     members: usize,
-    /// Ordinals of the entries that the group sees, ascending. The first has the index `first`.
-    seen: VecDeque<u64>,
-    first: u64,
+    /// How many events it has seen, counted from some number on.
+    end: GroupIndex,
+    /// The ordinal of the last, so that an event with several of its targets counts once.
+    last: Option<u64>,
+    /// Its shares in everyone's list and in those of its targets.
+    links: Box<[Link]>,
 }
 
-/// A place in a group's list: the index of the next event to send.
+/// A count of the events that a group sees. Only differences mean something.
 pub(crate) type GroupIndex = u64;
 
 impl Fanout {
@@ -161,28 +108,29 @@ impl Fanout {
             floor: newest.map_or(Seq::FIRST, Seq::next),
             newest,
             overtaken: 0,
-            groups: Vec::new(),
-            vacant: Vec::new(),
+            groups: Slab::new(),
             by_subscription: HashMap::new(),
-            patterns: 0,
+            places: 0,
+            lists: Lists::new(),
         }
     }
 
-    /// Takes the next event of the tail, and calls `saw` for every group that sees it. `entry.seq` must be greater
+    /// Takes the next event of the tail, and calls `saw` once for every group that sees it. `entry.seq` must be greater
     /// than all before; one that is not is a fault of the log and is passed over.
     pub fn push(&mut self, entry: Entry, mut saw: impl FnMut(GroupId)) {
         if Some(entry.seq) <= self.newest {
             return;
         }
-        let ordinal = self.base + self.entries.len() as u64;
-        for (index, group) in self.groups.iter_mut().enumerate() {
-            if let Some(group) = group
-                && group.subscription.frame(&entry).is_some()
+        let ordinal = self.next_ordinal();
+        let Self { groups, lists, .. } = self;
+        lists.push(ordinal, &entry, |id| {
+            if let Some(group) = groups.get_mut(id)
+                && group.last.replace(ordinal) != Some(ordinal)
             {
-                group.seen.push_back(ordinal);
-                saw(GroupId(index));
+                group.end += 1;
+                saw(GroupId(id));
             }
-        }
+        });
         self.newest = Some(entry.seq);
         self.bytes += entry.frames.len();
         self.entries.push_back(entry);
@@ -201,53 +149,68 @@ impl Fanout {
         self.newest = self.newest.max(oldest.previous());
     }
 
-    /// Joins the group of a subscription that a client has chosen. `None` where it would be one more and
-    /// [`MAX_PATTERNS`] are there.
-    pub fn try_join(&mut self, subscription: Subscription) -> Option<GroupId> {
-        let is_there = self.by_subscription.contains_key(&subscription);
-        let fits = is_there || self.patterns + subscription.patterns() <= MAX_PATTERNS;
-        fits.then(|| self.join(subscription))
+    /// Joins the group of a subscription that a client has chosen, as [`Fanout::join`] does. `None` where it would be one
+    /// more and would go beyond [`MAX_PATTERNS`] or [`MAX_PLACES`].
+    pub fn try_join(&mut self, subscription: Subscription, after: Option<Seq>) -> Option<GroupId> {
+        let fits = self.by_subscription.contains_key(&subscription)
+            || self.places + subscription.places() <= MAX_PLACES
+                && self.lists.patterns_with(&subscription) <= MAX_PATTERNS;
+        fits.then(|| self.join(subscription, after))
     }
 
-    /// Joins the group of this subscription, or founds it.
-    pub fn join(&mut self, subscription: Subscription) -> GroupId {
-        if let Some(id) = self.by_subscription.get(&subscription) {
-            if let Some(group) = &mut self.groups[id.0] {
-                group.members += 1;
-            }
-            return *id;
-        }
-        let seen = (self.base..)
-            .zip(&self.entries)
-            .filter(|(_, entry)| subscription.frame(entry).is_some())
-            .map(|(ordinal, _)| ordinal)
-            .collect();
-        self.patterns += subscription.patterns();
-        let subscription = Arc::new(subscription);
-        let group = Group { subscription: Arc::clone(&subscription), members: 1, seen, first: 0 };
-        let id = if let Some(index) = self.vacant.pop() {
-            self.groups[index] = Some(group);
-            GroupId(index)
-        } else {
-            self.groups.push(Some(group));
-            GroupId(self.groups.len() - 1)
+    /// Joins the group of this subscription, or founds it, with a stream that begins behind `after`. Of what the window has
+    /// only that is looked at which is not known yet from there on; for a stream that begins now, nothing.
+    pub fn join(&mut self, subscription: Subscription, after: Option<Seq>) -> GroupId {
+        let id = match self.by_subscription.get(&subscription) {
+            Some(id) => *id,
+            None => self.found(subscription),
         };
-        self.by_subscription.insert(subscription, id);
+        let from = self.ordinal_behind(after);
+        if let Some(group) = self.groups.get_mut(id.0) {
+            group.members += 1;
+            self.lists.complete(&group.links, &group.subscription, from, (self.base, &self.entries));
+        }
         id
+    }
+
+    fn found(&mut self, subscription: Subscription) -> GroupId {
+        let next = self.next_ordinal();
+        let subscription = Arc::new(subscription);
+        self.places += subscription.places();
+        // More than it can see of the window, so that no index lies before the first.
+        let group = Group {
+            subscription: Arc::clone(&subscription),
+            members: 0,
+            end: next,
+            last: None,
+            links: [].into(),
+        };
+        let id = self.groups.insert(group);
+        if let Some(group) = self.groups.get_mut(id) {
+            group.links = self.lists.link(id, &subscription, next);
+        }
+        self.by_subscription.insert(subscription, GroupId(id));
+        GroupId(id)
     }
 
     /// Leaves a group. Returns whether it was the last to do so, and the group is gone.
     pub fn leave(&mut self, id: GroupId) -> bool {
-        let Some(slot) = self.groups.get_mut(id.0) else { return false };
-        let Some(group) = slot else { return false };
+        let Some(group) = self.groups.get_mut(id.0) else { return false };
         group.members -= 1;
         if group.members > 0 {
             return false;
         }
-        self.by_subscription.remove(&group.subscription);
-        self.patterns -= group.subscription.patterns();
-        *slot = None;
-        self.vacant.push(id.0);
+        let Some(Group { subscription, links, .. }) = self.groups.remove(id.0) else { return false };
+        self.by_subscription.remove(&subscription);
+        self.places -= subscription.places();
+        for link in links.into_iter().rev() {
+            if let Some(moved) = self.lists.unlink(link)
+                && let Some(group) = self.groups.get_mut(moved.group)
+                && let Some(link) = group.links.get_mut(moved.link as usize)
+            {
+                *link = moved.to;
+            }
+        }
         true
     }
 
@@ -281,29 +244,58 @@ impl Fanout {
         after.map_or(Seq::FIRST, Seq::next) >= self.floor
     }
 
-    /// The index of the first event behind `after` that the group sees. Meant for an `after` that is covered.
-    pub(crate) fn index_behind(&self, id: GroupId, after: Option<Seq>) -> GroupIndex {
-        let Some(group) = self.group(id) else { return 0 };
-        let before =
-            group.seen.partition_point(|ordinal| self.entry(*ordinal).is_none_or(|e| Some(e.seq) <= after));
-        group.first + before as u64
-    }
-
     /// One behind the index of the newest event that the group sees.
     pub(crate) fn end(&self, id: GroupId) -> GroupIndex {
-        self.group(id).map_or(0, |group| group.first + group.seen.len() as u64)
+        self.groups.get(id.0).map_or(0, |group| group.end)
     }
 
-    /// The event at an index, and its frame; `None` if it has left the window or is not there yet.
-    pub(crate) fn frame_at(&self, id: GroupId, index: GroupIndex) -> Option<(Seq, &Bytes)> {
-        let group = self.group(id)?;
-        let offset = usize::try_from(index.checked_sub(group.first)?).ok()?;
-        let entry = self.entry(*group.seen.get(offset)?)?;
-        Some((entry.seq, group.subscription.frame(entry)?))
+    /// The index of the first event behind `after` that the group sees. Meant for an `after` that is covered, and not
+    /// before the place where a stream joined.
+    pub(crate) fn index_behind(&self, id: GroupId, after: Option<Seq>) -> GroupIndex {
+        let Some(group) = self.groups.get(id.0) else { return 0 };
+        group.end.saturating_sub(self.lists.count(&group.links, self.ordinal_behind(after)))
     }
 
-    fn group(&self, id: GroupId) -> Option<&Group> {
-        self.groups.get(id.0)?.as_ref()
+    /// The events behind `after` that the group sees, ascending, and their frames. Meant for an `after` as above.
+    pub(crate) fn behind(&self, id: GroupId, after: Option<Seq>) -> impl Iterator<Item = (Seq, &Bytes)> {
+        let group = self.groups.get(id.0);
+        let mut from = self.ordinal_behind(after);
+        std::iter::from_fn(move || {
+            let group = group?;
+            let ordinal = self.lists.next(&group.links, from)?;
+            from = ordinal + 1;
+            let entry = self.entry(ordinal)?;
+            Some((entry.seq, entry.frames.get(group.subscription.profile)?))
+        })
+    }
+
+    /// The event with an index, if it is in the window.
+    pub(crate) fn event_at(&self, id: GroupId, index: GroupIndex) -> Option<Seq> {
+        let group = self.groups.get(id.0)?;
+        let wanted = group.end.checked_sub(index).filter(|count| *count > 0)?;
+        // The last ordinal from which on the group sees as many.
+        let (mut low, mut high) = (self.base, self.next_ordinal());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.lists.count(&group.links, middle) >= wanted {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Some(self.entry(low.checked_sub(1)?)?.seq)
+    }
+
+    fn next_ordinal(&self) -> u64 {
+        self.base + self.entries.len() as u64
+    }
+
+    /// The ordinal of the first event behind `after`, or of the window's first.
+    fn ordinal_behind(&self, after: Option<Seq>) -> u64 {
+        if after >= self.newest {
+            return self.next_ordinal();
+        }
+        self.base + self.entries.partition_point(|entry| Some(entry.seq) <= after) as u64
     }
 
     fn entry(&self, ordinal: u64) -> Option<&Entry> {
@@ -314,15 +306,12 @@ impl Fanout {
         let Some(entry) = self.entries.pop_front() else { return };
         self.bytes -= entry.frames.len();
         self.floor = entry.seq.next();
-        for group in self.groups.iter_mut().flatten() {
-            if group.seen.front() == Some(&self.base) {
-                group.seen.pop_front();
-                group.first += 1;
-            }
-        }
+        self.lists.drop_oldest(self.base, &entry);
         self.base += 1;
     }
 }
 
+#[cfg(test)]
+pub(crate) mod properties;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -9,14 +9,17 @@
 
 mod cache;
 mod close;
+mod entry;
 mod fanout;
 pub mod frame;
 mod page;
 mod session;
+mod slab;
 
 pub use cache::PageCache;
 pub use close::CloseReason;
-pub use fanout::{Entry, Fanout, Frames, GroupId, MAX_PATTERNS, Subscription, WindowLimits};
+pub use entry::{Entry, Frames, Subscription};
+pub use fanout::{Fanout, GroupId, MAX_PATTERNS, MAX_PLACES, WindowLimits};
 pub use page::{PAGE_BYTES, PAGE_EVENTS, View};
 pub use session::{Gap, OnLag, Session, SessionOptions, Start, Step, WRITE_BATCH_BYTES, WRITE_BATCH_FRAMES};
 

@@ -112,6 +112,10 @@ pub enum Step {
 
 /// A connection's cursor and decisions.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and any of them may be together"
+)]
 pub struct Session {
     group: GroupId,
     options: SessionOptions,
@@ -120,6 +124,8 @@ pub struct Session {
     /// How many events the group has seen up to `after`; `None` until the cursor first meets the window. From then
     /// on, a difference to the group's own count is what the client has missed.
     index: Option<GroupIndex>,
+    /// Whether the cursor has not left the window since `index` was last compared: nothing can be missed meanwhile.
+    is_met: bool,
     /// [`Fanout::overtaken`] when `index` was last compared with the group's count.
     overtaken: u64,
     /// Whether the cursor has jumped over what the log no longer has, and the client was not told yet.
@@ -146,6 +152,7 @@ impl Session {
             options,
             after: start.after,
             index: None,
+            is_met: false,
             overtaken: 0,
             jumped: false,
             kept_up: false,
@@ -293,12 +300,17 @@ impl Session {
     fn meet_window(&mut self, fanout: &Fanout, met: bool) -> Option<Bytes> {
         let jumped = std::mem::take(&mut self.jumped);
         // Where the log answered before its tail did, what comes up to `after` is not this client's.
-        if !met || self.after > fanout.newest() {
+        let met = met && self.after <= fanout.newest();
+        let was_met = std::mem::replace(&mut self.is_met, met);
+        if !met {
             // From here on nobody knows how many it should have seen.
             return jumped.then(|| {
                 self.index = None;
                 self.gap(Gap::Expired)
             });
+        }
+        if was_met && !jumped && self.overtaken == fanout.overtaken() {
+            return None;
         }
         let index = fanout.index_behind(self.group, self.after);
         let counted = self.index.replace(index);
@@ -332,7 +344,7 @@ impl Session {
             OnLag::Notice => {
                 let kept_from = end - self.options.buffer;
                 // With a buffer larger than the window, the log still has what the client may have.
-                let Some((seq, _)) = fanout.frame_at(self.group, kept_from) else { return Lag::None };
+                let Some(seq) = fanout.event_at(self.group, kept_from) else { return Lag::None };
                 self.after = seq.previous();
                 self.index = Some(kept_from);
                 // Nobody counted what the tail was not told.
@@ -347,8 +359,9 @@ impl Session {
     fn write_window(&mut self, fanout: &Fanout, out: &mut VecDeque<Bytes>) -> bool {
         let Some(mut index) = self.index else { return false };
         let mut budget = Budget::default();
+        let mut behind = fanout.behind(self.group, self.after);
         while budget.left()
-            && let Some((seq, frame)) = fanout.frame_at(self.group, index)
+            && let Some((seq, frame)) = behind.next()
         {
             budget.spend(frame);
             out.push_back(frame.clone());

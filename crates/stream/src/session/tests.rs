@@ -5,11 +5,16 @@ use crate::fanout::tests::{entry, seq, subscription};
 use crate::{Entry, PageCache, Subscription, WindowLimits};
 use proptest::prelude::*;
 
+mod audiences;
+
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// A sink with one subscription, a log, and a clock that tests move.
 struct World {
     fanout: Fanout,
+    /// All that there ever was.
+    published: Vec<Entry>,
+    /// What the log still has of it.
     log: Vec<Entry>,
     /// The oldest that the log still has.
     oldest: Seq,
@@ -40,6 +45,7 @@ impl World {
         let limits = WindowLimits { events: window, bytes: 1 << 20 };
         Self {
             fanout: Fanout::new(limits, None),
+            published: vec![],
             log: vec![],
             oldest: Seq::FIRST,
             // A few pages.
@@ -70,10 +76,14 @@ impl World {
     fn publish(&mut self, numbers: impl IntoIterator<Item = u64>) {
         for number in numbers {
             // Every third is of a type that `build` subscriptions do not see.
-            let entry = entry(number, if number % 3 == 0 { "test" } else { "build" });
-            self.log.push(entry.clone());
-            self.fanout.push(entry, |_| {});
+            self.tell(entry(number, if number % 3 == 0 { "test" } else { "build" }));
         }
+    }
+
+    fn tell(&mut self, entry: Entry) {
+        self.published.push(entry.clone());
+        self.log.push(entry.clone());
+        self.fanout.push(entry, |_| {});
     }
 
     /// Events that the tail never tells, because retention takes them first; `kept` of them are still there.
@@ -96,9 +106,17 @@ impl World {
         after: u64,
         change: impl FnOnce(&mut Start, &mut SessionOptions),
     ) -> Client {
-        let subscription = subscription("events", types);
-        let group = self.fanout.join(subscription.clone());
+        self.join(subscription("events", types), after, change)
+    }
+
+    fn join(
+        &mut self,
+        subscription: Subscription,
+        after: u64,
+        change: impl FnOnce(&mut Start, &mut SessionOptions),
+    ) -> Client {
         let mut start = Start { after: Seq::new(after), gap: None };
+        let group = self.fanout.join(subscription.clone(), start.after);
         let mut options = SessionOptions {
             epoch: Epoch::new("e").unwrap(),
             profile: Profile::Cdevent,
@@ -130,6 +148,10 @@ impl Client {
         let mut out = VecDeque::new();
         let step = self.session.poll(world.now, &world.fanout, &mut out);
         assert_eq!(step == Step::Write, !out.is_empty(), "{step:?}");
+        if self.session.is_met && world.fanout.covers(self.session.after) {
+            let counted = world.fanout.index_behind(self.session.group, self.session.after);
+            assert_eq!(self.session.index, Some(counted), "in the window nothing is missed");
+        }
         if let Step::Read { from, .. } = step {
             match world.read(from, &self.subscription) {
                 Answer::Page(page) => self.session.page(world.now, &page, &mut out),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use fanfare_event::{Event, Profile, SinkName, Stored};
+use fanfare_event::{Event, Profile, Seq, SinkName, Stored};
 use fanfare_log::{EventLog, LogError, Tail};
 use fanfare_stream::{
     CloseReason, Entry, Fanout, Frames, GroupId, Moment, Subscription, WindowLimits, frame,
@@ -40,8 +40,17 @@ pub(crate) struct Hub {
 
 struct Shared {
     fanout: Fanout,
-    /// By group; wakes its streams.
-    wakers: Vec<Option<watch::Sender<()>>>,
+    /// By group.
+    wakers: Vec<Option<Waker>>,
+    /// How many batches of the tail were taken.
+    batches: u64,
+}
+
+/// Wakes the streams of a group.
+struct Waker {
+    wake: watch::Sender<()>,
+    /// The batch that it was last woken for.
+    batch: u64,
 }
 
 impl Hub {
@@ -52,7 +61,7 @@ impl Hub {
         profiles: HashMap<SinkName, Profile>,
     ) -> Result<Self, LogError> {
         let newest = log.bounds().await?.newest;
-        let shared = Shared { fanout: Fanout::new(limits, newest), wakers: Vec::new() };
+        let shared = Shared { fanout: Fanout::new(limits, newest), wakers: Vec::new(), batches: 0 };
         let (ending, _) = watch::channel(None);
         Ok(Self {
             log,
@@ -125,20 +134,26 @@ impl Hub {
         self.ending.subscribe()
     }
 
-    /// Joins the group of a subscription; one that a client has `chosen` only where there are not too many of them.
+    /// Joins the group of a subscription with a stream that begins behind `after`; one that a client has `chosen` only where
+    /// there are not too many of them.
     pub(super) fn join(
         &self,
         subscription: Subscription,
         chosen: bool,
+        after: Option<Seq>,
     ) -> Option<(GroupId, watch::Receiver<()>)> {
         let mut shared = self.lock();
-        let group =
-            if chosen { shared.fanout.try_join(subscription)? } else { shared.fanout.join(subscription) };
+        let group = if chosen {
+            shared.fanout.try_join(subscription, after)?
+        } else {
+            shared.fanout.join(subscription, after)
+        };
         if shared.wakers.len() <= group.index() {
             shared.wakers.resize_with(group.index() + 1, || None);
         }
-        let woken = shared.wakers[group.index()].get_or_insert_with(|| watch::channel(()).0).subscribe();
-        Some((group, woken))
+        let waker = shared.wakers[group.index()]
+            .get_or_insert_with(|| Waker { wake: watch::channel(()).0, batch: 0 });
+        Some((group, waker.wake.subscribe()))
     }
 
     pub(super) fn leave(&self, group: GroupId) {
@@ -164,17 +179,18 @@ impl Hub {
             return;
         }
         let mut shared = self.lock();
-        let Shared { fanout, wakers } = &mut *shared;
-        let mut saw = vec![false; wakers.len()];
+        let Shared { fanout, wakers, batches } = &mut *shared;
+        *batches += 1;
+        let mut woken = Vec::new();
         for entry in entries {
             fanout.push(entry, |group| {
-                if let Some(saw) = saw.get_mut(group.index()) {
-                    *saw = true;
+                if let Some(Some(waker)) = wakers.get_mut(group.index())
+                    && std::mem::replace(&mut waker.batch, *batches) != *batches
+                {
+                    woken.push(waker.wake.clone());
                 }
             });
         }
-        let woken: Vec<_> =
-            wakers.iter().zip(saw).filter(|(_, saw)| *saw).filter_map(|(waker, _)| waker.clone()).collect();
         // The streams that wake look at the window, so it is let go first.
         drop(shared);
         for waker in woken {

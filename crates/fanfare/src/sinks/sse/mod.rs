@@ -16,7 +16,7 @@ use std::time::Duration;
 use fanfare_auth::HeaderRules;
 use fanfare_config::Identity;
 use fanfare_event::{Position, SinkName};
-use fanfare_stream::{MAX_PATTERNS, OnLag, SessionOptions, Subscription};
+use fanfare_stream::{MAX_PATTERNS, MAX_PLACES, OnLag, SessionOptions, Subscription};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use rand::Rng as _;
@@ -187,7 +187,13 @@ impl StreamEndpoint {
         debug!(sink = %self.name, peer = %peer.address, ?seen, ?start, "stream starts");
         let Some(stream) = Stream::open(hub, (subscription, chosen), start, options, peer.clone(), place)
         else {
-            warn!(sink = %self.name, peer = %peer.address, max_patterns = MAX_PATTERNS, "stream put off: streams ask for too many different types");
+            warn!(
+                sink = %self.name,
+                peer = %peer.address,
+                max_patterns = MAX_PATTERNS,
+                max_places = MAX_PLACES,
+                "stream put off: streams ask for too many different types, rooms or users"
+            );
             return put_off(request);
         };
         with_head(stream.into_body(), head)

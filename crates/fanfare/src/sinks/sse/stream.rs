@@ -44,7 +44,7 @@ impl Stream {
         peer: Peer,
         place: Place,
     ) -> Option<Self> {
-        let (group, woken): (GroupId, _) = hub.join(subscription.clone(), chosen)?;
+        let (group, woken): (GroupId, _) = hub.join(subscription.clone(), chosen, start.after)?;
         let opened = hub.now();
         let session = Session::new(group, start, options, opened);
         info!(sink = %subscription.sink, peer = %peer.address, position = %session.position(), "stream opened");
