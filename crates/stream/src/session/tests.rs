@@ -6,6 +6,7 @@ use crate::{Entry, PageCache, Subscription, WindowLimits};
 use proptest::prelude::*;
 
 mod audiences;
+mod awaiting;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
