@@ -68,7 +68,7 @@ fn different_types_that_streams_ask_for_are_bounded() {
     let mut clients: Vec<_> = (0..256).map(|number| open(&query(number))).collect();
     let (items, _) = open("event_type=another").read_to_end(LONG).unwrap();
     assert!(matches!(items.as_slice(), [Item::Silent(Silent { retry: Some(_), .. })]), "{items:?}");
-    server.wait_for_log("too many different types", LONG).unwrap();
+    server.wait_for_log("too many different types, rooms or users", LONG).unwrap();
     // Who asks for the same as others, or for nothing, is served all the same.
     let mut same = open(&query(7));
     let mut all = open("");
