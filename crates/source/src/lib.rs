@@ -5,6 +5,8 @@
 
 mod delivery;
 mod mock;
+pub mod request;
+pub mod rest;
 mod routing;
 pub mod webhook;
 

@@ -1,36 +1,28 @@
 //! `POST /webhook/{id}`: JSON, CDEvents and CloudEvents over HTTP, or envelopes.
 //!
-//! From a request's head and body to a [`Delivery`] or a [`Refusal`]. Reading the body off the network, within its
+//! From a request's head and body to a delivery or a [`Refusal`]. Reading the body off the network, within its
 //! limits, and answering are the binary's.
 
-mod body;
-mod content;
 mod envelope;
 
-use std::collections::BTreeMap;
-
-use fanfare_auth::{HeaderRules, Refused, RequestHeaders};
+use fanfare_auth::HeaderRules;
 use fanfare_event::{
-    Draft, FieldError, Headers, Names, Profile, from_binary, from_structured, from_structured_batch,
-    is_attribute_header,
+    Draft, Names, Profile, from_binary, from_structured, from_structured_batch, is_attribute_header,
 };
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{Delivery, Intake, IntakeError};
-use content::{ContentType, Mode};
+use crate::request::{
+    Accepted, ContentType, Mode, Refusal, RequestHead, idempotency_key, inflate, kept_headers, parse,
+};
+use crate::{Intake, IntakeError};
 
-/// Bytes of an `Idempotency-Key`; a longer one is refused. It is kept as long as its events are.
-pub const MAX_IDEMPOTENCY_KEY: usize = 512;
+/// The content types that are understood, for messages.
+const UNDERSTOOD: &str = "one of application/json, anything ending in +json, application/cloudevents+json, \
+                          application/cloudevents-batch+json";
 
 /// The type of an event that came as a bare message.
 pub const MESSAGE_TYPE: &str = "message";
-
-/// The head of a request.
-pub trait RequestHead: RequestHeaders {
-    /// Calls `each` with the name, in lower case, and the value of every header field.
-    fn for_each(&self, each: &mut dyn FnMut(&str, &[u8]));
-}
 
 /// A webhook source.
 #[derive(Debug)]
@@ -40,47 +32,6 @@ pub struct Webhook {
     rules: HeaderRules,
     headers_to_keep: Vec<String>,
     max_body: usize,
-}
-
-/// What a request brings.
-#[derive(Debug)]
-pub struct Accepted {
-    /// Its events.
-    pub delivery: Delivery,
-    /// What its publisher calls the delivery as a whole (`Idempotency-Key`).
-    pub key: Option<String>,
-}
-
-/// Why a request is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// A header rule says no.
-    #[error(transparent)]
-    Header(#[from] Refused),
-    /// The content type is none that is understood.
-    #[error("the content type is not one of {}", content::UNDERSTOOD)]
-    ContentType,
-    /// The content encoding is none that is understood.
-    #[error("the content encoding is not gzip")]
-    ContentEncoding,
-    /// The body says that it is compressed, and cannot be decompressed.
-    #[error("the body is not valid gzip")]
-    Compression,
-    /// The body is too large once decompressed.
-    #[error("the body has more than {limit} bytes once decompressed")]
-    TooLarge {
-        /// The limit, in bytes.
-        limit: usize,
-    },
-    /// The body is not JSON.
-    #[error("the body is not JSON: {0}")]
-    NotJson(String),
-    /// The `Idempotency-Key` cannot be one.
-    #[error("idempotency-key {0}")]
-    IdempotencyKey(&'static str),
-    /// It is JSON, but not what it says it is, or not an event when it leaves the transformers.
-    #[error(transparent)]
-    Event(#[from] IntakeError),
 }
 
 impl Webhook {
@@ -118,8 +69,8 @@ impl Webhook {
     ) -> Result<Accepted, Refusal> {
         self.rules.check(head, body)?;
         let key = idempotency_key(head)?;
-        let content = ContentType::read(head)?;
-        let body = body::inflate(head, body, self.max_body)?;
+        let content = ContentType::read(head).ok_or(Refusal::ContentType(UNDERSTOOD))?;
+        let body = inflate(head, body, self.max_body)?;
         let payloads = match (self.profile, content.mode) {
             (Profile::Envelope, _) => envelope::read(parse(&body)?)?,
             (Profile::Message, _) => vec![message(parse(&body)?)],
@@ -128,20 +79,9 @@ impl Webhook {
             (Profile::Cdevent, Mode::Structured) => bare([from_structured(parse(&body)?, "body")?]),
             (Profile::Cdevent, Mode::Batch) => bare(from_structured_batch(parse(&body)?)?),
         };
-        let delivery = self.intake.take(payloads, &self.kept_headers(head), now, fresh_id)?;
+        let delivery =
+            self.intake.take(payloads, &kept_headers(&self.headers_to_keep, head), now, fresh_id)?;
         Ok(Accepted { delivery, key })
-    }
-
-    fn kept_headers(&self, head: &dyn RequestHead) -> Headers {
-        let mut kept = BTreeMap::new();
-        for name in &self.headers_to_keep {
-            let values: Vec<_> = head.values(name).map(String::from_utf8_lossy).collect();
-            if !values.is_empty() {
-                // RFC 9110, 5.3: several lines of one field mean their values joined by a comma.
-                kept.insert(name.clone(), values.join(", "));
-            }
-        }
-        kept
     }
 }
 
@@ -156,12 +96,6 @@ fn message(body: Value) -> Draft {
     Draft { body, set, is_enveloped: true, ..Draft::default() }
 }
 
-fn parse(body: &[u8]) -> Result<Value, Refusal> {
-    // RFC 8259, 8.1: a byte order mark may be ignored.
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    serde_json::from_slice(body).map_err(|problem| Refusal::NotJson(problem.to_string()))
-}
-
 fn binary(head: &dyn RequestHead, content: &ContentType, body: &[u8]) -> Result<Value, Refusal> {
     let data = if body.is_empty() { None } else { Some(parse(body)?) };
     let mut attributes = Vec::new();
@@ -172,28 +106,6 @@ fn binary(head: &dyn RequestHead, content: &ContentType, body: &[u8]) -> Result<
     });
     let attributes = attributes.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
     Ok(from_binary(attributes, content.text.as_deref(), data).map_err(IntakeError::from)?)
-}
-
-/// The key of `draft-ietf-httpapi-idempotency-key-header`: a quoted string, or, as many send it, a bare one.
-fn idempotency_key(head: &dyn RequestHead) -> Result<Option<String>, Refusal> {
-    let mut values = head.values("idempotency-key");
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(Refusal::IdempotencyKey("must not be repeated"));
-    }
-    let value = std::str::from_utf8(value).map_err(|_| Refusal::IdempotencyKey("must be UTF-8"))?.trim();
-    let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-    match value.len() {
-        0 => Err(Refusal::IdempotencyKey("must not be empty")),
-        1..=MAX_IDEMPOTENCY_KEY => Ok(Some(value.to_owned())),
-        _ => Err(Refusal::IdempotencyKey("must be at most 512 bytes")),
-    }
-}
-
-impl From<FieldError> for Refusal {
-    fn from(error: FieldError) -> Self {
-        Self::Event(error.into())
-    }
 }
 
 #[cfg(test)]

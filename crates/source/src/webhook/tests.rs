@@ -1,6 +1,7 @@
 use super::*;
+use crate::request::tests::{Head, head};
 use fanfare_auth::{RefusedKind, Rule};
-use fanfare_event::{Object, SourceName};
+use fanfare_event::{Headers, Object, SourceName};
 use fanfare_transform::{Chain, Spec, build};
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
@@ -8,27 +9,6 @@ use serde_json::json;
 use std::io::Write as _;
 
 const LIMIT: usize = 1000;
-
-struct Head(Vec<(String, Vec<u8>)>);
-
-impl RequestHeaders for Head {
-    fn values<'a>(&'a self, name: &str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
-        let name = name.to_owned();
-        Box::new(self.0.iter().filter(move |(own, _)| *own == name).map(|(_, value)| value.as_slice()))
-    }
-}
-
-impl RequestHead for Head {
-    fn for_each(&self, each: &mut dyn FnMut(&str, &[u8])) {
-        for (name, value) in &self.0 {
-            each(name, value);
-        }
-    }
-}
-
-fn head(headers: &[(&str, &str)]) -> Head {
-    Head(headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect())
-}
 
 fn webhook(transformers: &[Spec<'_>], rules: Vec<(String, Rule)>) -> Webhook {
     let chain = Chain::new(transformers.iter().map(|spec| ("step".to_owned(), build(*spec).unwrap())));
@@ -102,7 +82,7 @@ fn what_is_not_understood_is_refused_by_kind() {
         b"{}",
         |r| matches!(r, Refusal::Event(IntakeError::Field(e)) if e.field == "ce-source"),
     );
-    check(&[("content-type", "text/plain")], b"{}", |r| *r == Refusal::ContentType);
+    check(&[("content-type", "text/plain")], b"{}", |r| *r == Refusal::ContentType(UNDERSTOOD));
     check(&[("content-encoding", "br")], b"{}", |r| *r == Refusal::ContentEncoding);
     check(&[("content-encoding", "gzip")], b"{}", |r| *r == Refusal::Compression);
     check(&[], &[b' '; LIMIT + 1], |r| *r == Refusal::TooLarge { limit: LIMIT });

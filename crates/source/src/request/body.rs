@@ -10,7 +10,7 @@ use super::Refusal;
 
 /// The body as it was before `Content-Encoding` (RFC 9110, 8.4). A body that inflates past `limit` bytes is refused
 /// as soon as it does.
-pub(super) fn inflate<'a>(
+pub(crate) fn inflate<'a>(
     head: &(impl RequestHeaders + ?Sized),
     body: &'a [u8],
     limit: usize,

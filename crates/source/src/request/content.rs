@@ -2,22 +2,17 @@
 
 use fanfare_auth::RequestHeaders;
 
-use super::Refusal;
-
-/// For messages.
-pub(super) const UNDERSTOOD: &str = "application/json, anything ending in +json, application/cloudevents+json, application/cloudevents-batch+json";
-
 /// A content type that is understood.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ContentType {
+pub(crate) struct ContentType {
     /// As it came.
-    pub(super) text: Option<String>,
-    pub(super) mode: Mode,
+    pub(crate) text: Option<String>,
+    pub(crate) mode: Mode,
 }
 
 /// How the body is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// JSON.
     Plain,
     /// A CloudEvent whose attributes are headers; the body is its data.
@@ -29,22 +24,22 @@ pub(super) enum Mode {
 }
 
 impl ContentType {
-    /// No content type at all is taken as JSON.
-    pub(super) fn read(head: &(impl RequestHeaders + ?Sized)) -> Result<Self, Refusal> {
+    /// `None` where it is not understood. No content type at all is taken as JSON.
+    pub(crate) fn read(head: &(impl RequestHeaders + ?Sized)) -> Option<Self> {
         let mut values = head.values("content-type");
         let text = match (values.next(), values.next()) {
             (None, _) => None,
-            (Some(value), None) => Some(std::str::from_utf8(value).map_err(|_| Refusal::ContentType)?.trim()),
-            (Some(_), Some(_)) => return Err(Refusal::ContentType),
+            (Some(value), None) => Some(std::str::from_utf8(value).ok()?.trim()),
+            (Some(_), Some(_)) => return None,
         };
         let text = text.filter(|text| !text.is_empty());
         let declared = match text {
             None => Mode::Plain,
-            Some(text) => declared(text).ok_or(Refusal::ContentType)?,
+            Some(text) => declared(text)?,
         };
         let is_binary = declared == Mode::Plain && head.values("ce-specversion").next().is_some();
         let mode = if is_binary { Mode::Binary } else { declared };
-        Ok(Self { text: text.map(str::to_owned), mode })
+        Some(Self { text: text.map(str::to_owned), mode })
     }
 }
 
