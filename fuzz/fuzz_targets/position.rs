@@ -1,7 +1,7 @@
 //! Any `Last-Event-ID`: a position that is written as it was read, an event's id, or neither.
 #![no_main]
 
-use fanfare_event::{EventId, EventType, LastEventId, Position, Profile, NamePattern};
+use fanfare_event::{EventId, EventType, LastEventId, NamePattern, Position, Profile};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -5,7 +5,8 @@
 use fanfare_auth::{HeaderRules, RequestHeaders};
 use fanfare_event::{Object, Profile, Seq, SourceName, SourceNumber, Stored};
 use fanfare_source::Intake;
-use fanfare_source::webhook::{RequestHead, Webhook};
+use fanfare_source::request::RequestHead;
+use fanfare_source::webhook::Webhook;
 use fanfare_transform::Chain;
 use libfuzzer_sys::fuzz_target;
 

@@ -5,11 +5,13 @@
         feature = "sink_http_pull",
         feature = "sink_sse",
         feature = "source_mock",
+        feature = "source_rest",
         feature = "source_webhook"
     )),
     allow(
         dead_code,
         unused_imports,
+        unused_variables,
         clippy::allow_attributes,
         clippy::unused_async,
         reason = "a build without a source or without a sink leaves unused what only they call"

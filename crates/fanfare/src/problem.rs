@@ -47,9 +47,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "nothing is served at this path")
     }
 
-    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("the methods here are {allow}"))
-            .header(header::ALLOW, allow)
+    /// `allow` is the methods that are allowed, with commas.
+    pub(crate) fn method_not_allowed(allow: &str) -> Self {
+        let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("the methods here are {allow}"));
+        // Methods are tokens, which are valid in a value.
+        problem.headers.extend(HeaderValue::from_str(allow).map(|allow| (header::ALLOW, allow)));
+        problem
     }
 
     /// Nothing is wrong with the request; it may be sent again soon.

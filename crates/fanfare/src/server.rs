@@ -175,9 +175,13 @@ async fn answer(
     let path = request.uri().path();
     match endpoints.at(path) {
         None => {
-            if let Some((beside, endpoint)) = endpoints.beside(path) {
+            #[cfg(feature = "source_rest")]
+            if let Some((operations, values)) = endpoints.operations(path) {
+                return operations.handle(&service.publisher, &peer, &values, request).await;
+            }
+            if let Some((beside, cors)) = endpoints.beside(path) {
                 debug!(peer = %peer.address, path, to = beside, "redirected");
-                return redirect(beside, endpoint.cors(), &request);
+                return redirect(&beside, cors, &request);
             }
             debug!(peer = %peer.address, path, "nothing is served here");
             Problem::not_found().into_response()

@@ -33,7 +33,12 @@ pub(crate) struct Topology {
 
 /// What is served at a listener, by path.
 #[derive(Debug, Default)]
-pub(crate) struct Endpoints(HashMap<String, Endpoint>);
+pub(crate) struct Endpoints {
+    fixed: HashMap<String, Endpoint>,
+    /// Behind those above: a path that is one of theirs is never an operation's.
+    #[cfg(feature = "source_rest")]
+    operations: matchit::Router<crate::sources::rest::OperationsEndpoint>,
+}
 
 /// What answers at a path.
 #[derive(Debug)]
@@ -83,7 +88,7 @@ impl Topology {
                     topology.add_webhook(config, source, webhook, root_url, diagnostics);
                 }
                 Some(Extractor::Rest(rest)) => {
-                    left_out(diagnostics, rest.type_span, "a `rest` source", "source_rest");
+                    topology.add_operations(config, source, rest, root_url, diagnostics);
                 }
                 Some(Extractor::Mock(mock)) => {
                     topology.add_mock(config, source, mock, root_url, diagnostics);
@@ -121,7 +126,7 @@ impl Topology {
     }
 
     fn add(&mut self, listener: ListenerName, path: String, endpoint: Endpoint) {
-        self.listeners.entry(listener).or_default().0.insert(path, endpoint);
+        self.listeners.entry(listener).or_default().fixed.insert(path, endpoint);
     }
 
     #[cfg(feature = "source_webhook")]
@@ -152,6 +157,40 @@ impl Topology {
         diagnostics: &mut Diagnostics,
     ) {
         left_out(diagnostics, webhook.type_span, "a webhook source", "source_webhook");
+    }
+
+    #[cfg(feature = "source_rest")]
+    fn add_operations(
+        &mut self,
+        config: &Config,
+        source: &fanfare_config::Source,
+        rest: &fanfare_config::Rest,
+        root_url: &str,
+        diagnostics: &mut Diagnostics,
+    ) {
+        use crate::sources::rest::OperationsEndpoint;
+
+        let chain = chain(config, source);
+        let rules = crate::rules::build(&rest.headers, diagnostics);
+        let endpoints = OperationsEndpoint::all(&source.name, rest, &config.http, root_url, chain, rules);
+        let operations = &mut self.listeners.entry(rest.listener.clone()).or_default().operations;
+        for (pattern, endpoint) in endpoints {
+            // Two sources at one path are an error of the configuration, on which nothing starts.
+            let _ = operations.insert(pattern, endpoint);
+        }
+    }
+
+    #[cfg(not(feature = "source_rest"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    fn add_operations(
+        &mut self,
+        _: &Config,
+        _: &fanfare_config::Source,
+        rest: &fanfare_config::Rest,
+        _: &str,
+        diagnostics: &mut Diagnostics,
+    ) {
+        left_out(diagnostics, rest.type_span, "a `rest` source", "source_rest");
     }
 
     #[cfg(feature = "source_mock")]
@@ -221,17 +260,37 @@ impl Topology {
 
 impl Endpoints {
     pub(crate) fn at(&self, path: &str) -> Option<&Endpoint> {
-        self.0.get(path)
+        self.fixed.get(path)
     }
 
-    /// What is served at a path that differs from this one by a final slash only, and that path. Somebody who left the
-    /// slash out, or wrote one, means it.
-    pub(crate) fn beside(&self, path: &str) -> Option<(&str, &Endpoint)> {
+    /// The operations at a path, and what it has for their parameters, percent-encoded as it came. Of two that a path could
+    /// mean it means the one with a fixed segment where the other has a parameter, at the first such place.
+    #[cfg(feature = "source_rest")]
+    pub(crate) fn operations(
+        &self,
+        path: &str,
+    ) -> Option<(&crate::sources::rest::OperationsEndpoint, Vec<String>)> {
+        let found = self.operations.at(path).ok()?;
+        Some((found.value, found.params.iter().map(|(_, value)| value.to_owned()).collect()))
+    }
+
+    /// A path that differs from this one by a final slash only and at which something is served, and which pages of other
+    /// origins may use that. Somebody who left the slash out, or wrote one, means it.
+    pub(crate) fn beside(&self, path: &str) -> Option<(String, Option<&Cors>)> {
         let beside = match path.strip_suffix('/') {
             Some(without) => without.to_owned(),
             None => format!("{path}/"),
         };
-        self.0.get_key_value(&beside).map(|(path, endpoint)| (path.as_str(), endpoint))
+        if let Some(endpoint) = self.fixed.get(&beside) {
+            return Some((beside, endpoint.cors()));
+        }
+        // Browsers take `\` for `/`, so that to send one on to `/\host/` would lead to another host.
+        #[cfg(feature = "source_rest")]
+        if let (Ok(found), false) = (self.operations.at(&beside), beside.contains('\\')) {
+            let cors = found.value.cors();
+            return Some((beside, cors));
+        }
+        None
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Call<'r> {
     /// The operation.
     pub operation: &'r Operation,
     /// What the path has for each of its parameters, as it came: an encoded slash is still encoded.
-    pub path: &'r [&'r str],
+    pub path: &'r [String],
     /// What stands behind the `?`, as it came.
     pub query: Option<&'r str>,
 }

@@ -158,8 +158,14 @@ fn welcome(config: &Config, addresses: &Addresses, is_builtin: bool) -> String {
         let _ = writeln!(text, "  {what:<8} {address}{path}");
     };
     for source in &config.sources {
-        if let Some(Extractor::Webhook(webhook)) = &source.extractor {
-            line("webhook", &webhook.listener, &webhook.path);
+        match &source.extractor {
+            Some(Extractor::Webhook(webhook)) => line("webhook", &webhook.listener, &webhook.path),
+            Some(Extractor::Rest(rest)) => {
+                for operation in &rest.operations {
+                    line(&operation.method, &rest.listener, &operation.path);
+                }
+            }
+            _ => {}
         }
     }
     for sink in &config.sinks {

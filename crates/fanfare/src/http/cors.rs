@@ -13,7 +13,7 @@ const PREFLIGHT_MAX_AGE: &str = "7200";
 pub(crate) struct Cors {
     any: bool,
     origins: Vec<String>,
-    methods: &'static str,
+    methods: HeaderValue,
     /// Headers that a page may send beside those that it always may.
     allowed_headers: HeaderValue,
 }
@@ -28,7 +28,7 @@ impl Cors {
         Self {
             any: origins.iter().any(|origin| origin == "*"),
             origins: origins.to_vec(),
-            methods: "GET, HEAD",
+            methods: HeaderValue::from_static("GET, HEAD"),
             // Header rules name tokens only, which are valid in a value.
             allowed_headers: HeaderValue::from_str(&names.join(", "))
                 .unwrap_or(HeaderValue::from_static("authorization, last-event-id")),
@@ -36,8 +36,9 @@ impl Cors {
     }
 
     /// Allows these methods instead of `GET` and `HEAD`.
-    pub(crate) fn methods(self, methods: &'static str) -> Self {
-        Self { methods, ..self }
+    pub(crate) fn methods(self, methods: &str) -> Self {
+        // Methods are tokens, which are valid in a value.
+        Self { methods: HeaderValue::from_str(methods).unwrap_or(self.methods), ..self }
     }
 
     /// Whether this is the question that a browser asks before the request proper.
@@ -54,12 +55,12 @@ impl Cors {
             let mut response = Response::new(empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             let headers = response.headers_mut();
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(self.methods));
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, self.allowed_headers.clone());
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_MAX_AGE));
             response
         } else {
-            Problem::new(StatusCode::FORBIDDEN, "pages of this origin may not read this stream")
+            Problem::new(StatusCode::FORBIDDEN, "pages of this origin may not use this")
                 .with("header", "Origin")
                 .into_response()
         };

@@ -12,8 +12,8 @@ impl RequestHeaders for HeaderMapView<'_> {
     }
 }
 
-#[cfg(feature = "source_webhook")]
-impl fanfare_source::webhook::RequestHead for HeaderMapView<'_> {
+#[cfg(any(feature = "source_rest", feature = "source_webhook"))]
+impl fanfare_source::request::RequestHead for HeaderMapView<'_> {
     fn for_each(&self, each: &mut dyn FnMut(&str, &[u8])) {
         for (name, value) in self.0 {
             each(name.as_str(), value.as_bytes());

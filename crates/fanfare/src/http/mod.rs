@@ -7,6 +7,8 @@ pub(crate) mod cors;
 mod headers;
 mod listener;
 mod redirect;
+#[cfg(any(feature = "source_rest", feature = "source_webhook"))]
+pub(crate) mod request_body;
 mod socket;
 
 pub(crate) use connection::{Deadlines, Peer, serve};

@@ -4,6 +4,10 @@
 #[cfg(feature = "source_mock")]
 pub(crate) mod mock;
 mod publish;
+#[cfg(any(feature = "source_rest", feature = "source_webhook"))]
+mod request;
+#[cfg(feature = "source_rest")]
+pub(crate) mod rest;
 #[cfg(feature = "source_webhook")]
 pub(crate) mod webhook;
 

@@ -77,6 +77,14 @@ impl Publisher {
         // Nobody aborts it; a panic in it, or the end of the process, leaves open what became of it.
         appending.await.unwrap_or_else(|error| Err(AppendError::Unknown(error.to_string()).into()))
     }
+
+    /// The id of an event that the log said it has, unless it is gone meanwhile.
+    #[cfg(feature = "source_rest")]
+    pub(crate) async fn id_at(&self, seq: fanfare_event::Seq) -> Option<String> {
+        let page = self.log.read(seq, 1).await.ok()?;
+        let stored = page.events.first().filter(|stored| stored.seq == seq)?;
+        Some(stored.event.id.to_string())
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ mod narrowing;
 #[cfg(feature = "sink_http_pull")]
 mod pull;
 mod replay;
+#[cfg(feature = "source_rest")]
+mod rest;
 mod resume;
 mod rooms;
 mod rules;

@@ -26,7 +26,8 @@ fn call(
     body: &[u8],
 ) -> Result<Accepted, Refusal> {
     let operation = operation(name);
-    let call = Call { operation: &operation, path, query };
+    let path: Vec<_> = path.iter().map(|value| (*value).to_owned()).collect();
+    let call = Call { operation: &operation, path: &path, query };
     let now = "2024-05-01T12:00:00Z".parse().unwrap();
     rest(vec![], Chain::default()).accept(call, headers, body, now, || "fresh".to_owned())
 }
