@@ -13,6 +13,12 @@ pub enum CloseReason {
     Lagged,
     /// The server is shutting down.
     Shutdown,
+    /// The token that the client showed has expired.
+    TokenExpired,
+    /// An operator closed it.
+    Kicked,
+    /// An operator closed it, and the client's token is not taken any more.
+    Revoked,
     /// The log began anew, so the stream's position means nothing any more.
     LogReset,
 }
@@ -25,6 +31,9 @@ impl CloseReason {
             Self::Stalled => "stalled",
             Self::Lagged => "lagged",
             Self::Shutdown => "shutdown",
+            Self::TokenExpired => "token_expired",
+            Self::Kicked => "kicked",
+            Self::Revoked => "revoked",
             Self::LogReset => "log_reset",
         }
     }

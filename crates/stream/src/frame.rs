@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_event::{EventId, Position, Profile, Seq};
+use jiff::Timestamp;
 
 /// What a stream of a profile begins with, before anything else.
 pub fn greeting(profile: Profile) -> Option<Bytes> {
@@ -57,6 +58,12 @@ pub fn lagged(skipped: u64) -> Bytes {
 /// A sentence, not JSON: clients in the field take any JSON for an event.
 pub fn gap(profile: Profile, position: &Position, sentence: &str) -> Bytes {
     format!("event: gap\nid: {}\ndata: {sentence}\n\n", profile.id_of_position(position)).into()
+}
+
+/// Tells a client that its token, and its stream with it, ends soon. A sentence, not JSON, for the same reason; without
+/// an id, so that the client's last event id stays what it is.
+pub fn expiring(time: Timestamp) -> Bytes {
+    format!("event: expiring\ndata: the token expires at {time}\n\n").into()
 }
 
 fn block(name: &str, id: &str, payload: &[u8]) -> Bytes {
@@ -129,6 +136,10 @@ mod tests {
         check(
             gap(Profile::Cdevent, &position(7), "unknown: so"),
             "event: gap\nid: @e1.7\ndata: unknown: so\n\n",
+        );
+        check(
+            expiring("2026-11-21T15:00:00Z".parse().unwrap()),
+            "event: expiring\ndata: the token expires at 2026-11-21T15:00:00Z\n\n",
         );
         assert_eq!(greeting(Profile::Cdevent), None);
     }

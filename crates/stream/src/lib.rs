@@ -21,7 +21,10 @@ pub use close::CloseReason;
 pub use entry::{Entry, Frames, Subscription};
 pub use fanout::{Fanout, GroupId, MAX_PATTERNS, MAX_PLACES, WindowLimits};
 pub use page::{PAGE_BYTES, PAGE_EVENTS, View};
-pub use session::{Gap, OnLag, Session, SessionOptions, Start, Step, WRITE_BATCH_BYTES, WRITE_BATCH_FRAMES};
+pub use session::{
+    EXPIRING_NOTICE, Expiry, Gap, OnLag, Session, SessionOptions, Start, Step, WRITE_BATCH_BYTES,
+    WRITE_BATCH_FRAMES,
+};
 
 /// Time since an origin of the caller's choosing, the same for all calls.
 pub type Moment = std::time::Duration;

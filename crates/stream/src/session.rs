@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_event::{Epoch, Position, Profile, Seq};
+use jiff::Timestamp;
 
 use crate::fanout::GroupIndex;
 use crate::{CloseReason, Fanout, GroupId, Moment, View, frame};
@@ -24,6 +25,9 @@ const READ_AGAIN: Duration = Duration::from_millis(500);
 
 /// How often it doubles at most: a log that failed for long is asked every eight seconds.
 const MAX_DOUBLINGS: u32 = 4;
+
+/// How long before the end a client is told that its stream will end, so that it can fetch a new token meanwhile.
+pub const EXPIRING_NOTICE: Duration = Duration::from_secs(30);
 
 /// What happens to a client that falls behind by more than the sink's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +58,17 @@ pub struct SessionOptions {
     /// the jitter already in it. Such a client gets the opening block, positions in keep-alives, and a `retry:`
     /// before the server ends the stream. `None` for any other.
     pub retry: Option<Duration>,
+    /// When the stream ends because its client's token does. `None` where it showed none.
+    pub expires: Option<Expiry>,
+}
+
+/// When a stream's token expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// The end of the stream.
+    pub at: Moment,
+    /// The same for people, as the token says it.
+    pub time: Timestamp,
 }
 
 /// Where a stream begins.
@@ -136,6 +151,8 @@ pub struct Session {
     caught_up: bool,
     /// What goes out before the cursor moves: the opening block, a gap.
     preface: Option<Bytes>,
+    /// When the client is told that its stream will end; `None` once it was told, and where it will not.
+    notice_at: Option<Moment>,
     /// How many frames were put out.
     frames: u64,
     silent_since: Moment,
@@ -149,6 +166,7 @@ impl Session {
     pub fn new(group: GroupId, start: Start, options: SessionOptions, now: Moment) -> Self {
         let mut session = Self {
             group,
+            notice_at: options.expires.map(|expires| expires.at.saturating_sub(EXPIRING_NOTICE)),
             options,
             after: start.after,
             index: None,
@@ -197,8 +215,17 @@ impl Session {
 
     /// What to do next. Frames to write are put behind what is in `out`.
     pub fn poll(&mut self, now: Moment, fanout: &Fanout, out: &mut VecDeque<Bytes>) -> Step {
+        if self.options.expires.is_some_and(|expires| now >= expires.at) {
+            return Step::Close(CloseReason::TokenExpired);
+        }
         if let Some(preface) = self.preface.take() {
             return self.write(preface, now, out);
+        }
+        if let Some(expires) = self.options.expires
+            && self.notice_at.is_some_and(|notice| now >= notice)
+        {
+            self.notice_at = None;
+            return self.write(frame::expiring(expires.time), now, out);
         }
         let met_window = fanout.covers(self.after);
         if let Some(told) = self.meet_window(fanout, met_window) {
@@ -219,13 +246,16 @@ impl Session {
             let position = self.options.retry.map(|_| self.position());
             return self.write(frame::keep_alive(self.options.profile, position.as_ref()), now, out);
         }
+        let expires_at =
+            self.options.expires.map_or(Moment::MAX, |expires| self.notice_at.unwrap_or(expires.at));
+        let until = keep_alive_at.min(expires_at);
         if near {
-            return Step::Wait { until: keep_alive_at };
+            return Step::Wait { until };
         }
         if now < self.read_not_before {
-            return Step::Wait { until: keep_alive_at.min(self.read_not_before) };
+            return Step::Wait { until: until.min(self.read_not_before) };
         }
-        Step::Read { from: self.from(), in_turn: !(met_window && self.caught_up), until: keep_alive_at }
+        Step::Read { from: self.from(), in_turn: !(met_window && self.caught_up), until }
     }
 
     /// Takes the page that [`Step::Read`] asked for. What is to be written of it is put behind what is in `out`.

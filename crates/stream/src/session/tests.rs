@@ -1,3 +1,5 @@
+mod expiry;
+
 use std::cell::RefCell;
 
 use super::*;
@@ -125,6 +127,7 @@ impl World {
             buffer: 3,
             on_lag: OnLag::CatchUp,
             retry: None,
+            expires: None,
         };
         change(&mut start, &mut options);
         Client {

@@ -183,6 +183,7 @@ impl StreamEndpoint {
             buffer: self.buffer,
             on_lag: self.on_lag,
             retry: reconnects_by_itself(request).then(|| jittered(self.retry)),
+            expires: None,
         };
         debug!(sink = %self.name, peer = %peer.address, ?seen, ?start, "stream starts");
         let Some(stream) = Stream::open(hub, (subscription, chosen), start, options, peer.clone(), place)
