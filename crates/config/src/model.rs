@@ -29,6 +29,21 @@ pub struct Config {
     pub sinks: Vec<Sink>,
     /// Which source feeds which sink; `None`: every source every sink, for everyone.
     pub routes: Option<Vec<Route>>,
+    /// Where streams are listed and ended; `None`: nowhere.
+    pub admin: Option<Admin>,
+}
+
+/// The listener of an operator. Its deadlines and limits are those of [`Http`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it is defined.
+    pub span: Span,
+    /// An IP address, or a name to look up.
+    pub host: String,
+    /// 0 for any free port.
+    pub port: u16,
+    /// All must pass. There are some where others reach the host.
+    pub headers: Vec<HeaderRule>,
 }
 
 /// Another address to listen on. Its deadlines and limits are those of [`Http`].

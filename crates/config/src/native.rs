@@ -1,6 +1,7 @@
 //! The native dialect: TOML, a superset of cdviz-collector's. Each table of it has a file here, with its keys and
 //! the code that reads them; how keys are declared is in `keys`.
 
+pub(crate) mod admin;
 mod amqp_url;
 pub(crate) mod endpoints;
 pub(crate) mod http;
@@ -37,6 +38,7 @@ macro_rules! tables {
 tables! {
     HTTP = "http", "The listener.", "a table, see [`[http]`](#http)";
     LOG = "log", "Where events are kept.", "a table, see [`[log]`](#log)";
+    ADMIN = "admin", "Where an operator sees and ends streams.", "a table, see [`[admin]`](#admin)";
     LISTENERS = "listeners", "More listeners.", "a table of tables, see [`[listeners.NAME]`](#listenersname)";
     SOURCES = "sources", "Where events come from.", "a table of tables, see [`[sources.NAME]`](#sourcesname)";
     TRANSFORMERS = "transformers", "Steps between a source and the log.",
@@ -52,7 +54,7 @@ pub(crate) static ROOT_SECTION: Section = Section {
     variant: None,
     about: "All of these may be missing.",
     example: "",
-    keys: &[&HTTP, &LISTENERS, &LOG, &SOURCES, &TRANSFORMERS, &SINKS, &ROUTES, &PIPELINE],
+    keys: &[&HTTP, &LISTENERS, &LOG, &SOURCES, &TRANSFORMERS, &SINKS, &ROUTES, &ADMIN, &PIPELINE],
     foreign: &[
         Foreign::ignored("state", "no source polls, so there is no state of polling to keep"),
         Foreign::ignored("remote", "nothing is fetched at the start"),
@@ -78,6 +80,10 @@ pub(crate) fn read(document: &Table, start: Span, checker: &mut Checker<'_>) -> 
     let listeners = blocks(&mut fields, &LISTENERS, checker)
         .map(|table| listener::read_all(table, checker))
         .unwrap_or_default();
+    let admin = fields.entry(ADMIN.name).and_then(|entry| {
+        let table = checker.table(ADMIN.name, &entry.node)?;
+        Some(admin::read(Fields::new(admin::SECTION.title, entry.span, table), &listeners, checker))
+    });
     let log = log::read(sub(&mut fields, &LOG, checker), checker);
     let mut pipeline = sub(&mut fields, &PIPELINE, checker);
     let after = source::refs(&mut pipeline, checker);
@@ -98,7 +104,7 @@ pub(crate) fn read(document: &Table, start: Span, checker: &mut Checker<'_>) -> 
     });
     endpoints::report_shared(&sources, &sinks, checker);
     fields.finish(&ROOT_SECTION, checker);
-    Config { http, listeners, log, transformers: transformers.all, sources, sinks, routes }
+    Config { http, listeners, log, transformers: transformers.all, sources, sinks, routes, admin }
 }
 
 /// The keys of a table at the top, or of one in such a table; where there is none, all of them have their defaults.
@@ -134,7 +140,7 @@ fn shown_title(section: &str, name: &str) -> String {
 }
 
 /// Every table, in the order of the reference page.
-pub(crate) static SECTIONS: [&Section; 34] = [
+pub(crate) static SECTIONS: [&Section; 35] = [
     &ROOT_SECTION,
     &http::SECTION,
     &listener::SECTION,
@@ -162,6 +168,7 @@ pub(crate) static SECTIONS: [&Section; 34] = [
     &sink::CORS_SECTION,
     &route::SECTION,
     &route::AUDIENCE_SECTION,
+    &admin::SECTION,
     &rule::SECTION,
     &rule::ARRAY_SECTION,
     &rule::EQUALS_SECTION,

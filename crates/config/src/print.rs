@@ -9,11 +9,11 @@ use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBu
 
 use crate::keys::{Key, Presence};
 use crate::native::sink::{http_pull, sse};
-use crate::native::{self, http, listener, log, route, rule, signature, sink, source, transformer};
+use crate::native::{self, admin, http, listener, log, route, rule, signature, sink, source, transformer};
 use crate::shapes::quote;
 use crate::{
-    Config, Cors, Extractor, HeaderRule, HttpPullSink, Listener, LogKind, Rest, Route, Rule, Secret, Secrets,
-    SignatureOn, SinkKind, SseSink, Transformer, TransformerKind, Webhook,
+    Admin, Config, Cors, Extractor, HeaderRule, HttpPullSink, Listener, LogKind, Rest, Route, Rule, Secret,
+    Secrets, SignatureOn, SinkKind, SseSink, Transformer, TransformerKind, Webhook,
 };
 
 impl Config {
@@ -31,6 +31,9 @@ impl Config {
             SinkKind::Sse(sse) => out.sse(sink.name.as_str(), sse),
             SinkKind::HttpPull(pull) => out.http_pull(sink.name.as_str(), pull),
         });
+        if let Some(admin) = &self.admin {
+            out.admin(admin);
+        }
         match self.routes.as_deref() {
             None => {}
             // Before the tables, where a key of the whole file belongs.
@@ -85,6 +88,13 @@ impl Printer {
         self.header(&native::title("listeners", &listener.name));
         self.set(&http::HOST, &listener.host);
         self.set(&listener::LISTENER_PORT, &Some(listener.port));
+    }
+
+    fn admin(&mut self, admin: &Admin) {
+        self.header(admin::SECTION.title);
+        self.set(&admin::HOST, &admin.host);
+        self.set(&listener::LISTENER_PORT, &Some(admin.port));
+        self.rules(&format!("[admin.{}", sink::HEADERS.name), &admin.headers);
     }
 
     fn route(&mut self, route: &Route) {

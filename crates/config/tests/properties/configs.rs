@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use fanfare_config::{
-    Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, Durability, Encoding, Env,
-    ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener, Log, LogKind, Mock, OnLag,
-    Operation, Program, Rest, Retention, Route, Rule, Secret, SignatureOn, Sink, SinkKind, Source, Span,
-    Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window, parse,
+    Admin, Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, Durability, Encoding,
+    Env, ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener, Log, LogKind, Mock,
+    OnLag, Operation, Program, Rest, Retention, Route, Rule, Secret, SignatureOn, Sink, SinkKind, Source,
+    Span, Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window, parse,
 };
 use fanfare_event::{
     AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName, TargetKind,
@@ -32,8 +32,8 @@ pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
     let sources = btree_map(name(), (vec(any::<Index>(), 0..4), option::of(extractor())), 0..4);
     let kinds = prop_oneof![sse().prop_map(SinkKind::Sse), http_pull().prop_map(SinkKind::HttpPull)];
     let sinks = btree_map(name(), kinds, 0..4);
-    let config = (http(), log(), transformers, sources, sinks, listeners(), routes()).prop_map(
-        |(http, log, transformers, sources, sinks, (listeners, choices), routes)| {
+    let config = (http(), log(), transformers, sources, sinks, listeners(), routes(), admin()).prop_map(
+        |(http, log, transformers, sources, sinks, (listeners, choices), routes, admin)| {
             let transformers: Vec<_> = transformers
                 .into_iter()
                 .map(|(name, kind)| Transformer { name, span: nowhere(), type_span: nowhere(), kind })
@@ -97,10 +97,22 @@ pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
                 };
                 routes.into_iter().map(route).collect()
             });
-            Config { http, listeners, log, sources, sinks, transformers, routes }
+            let is_free =
+                |admin: &Admin| !listeners.iter().any(|listener: &Listener| listener.port == admin.port);
+            let admin = admin.filter(is_free);
+            Config { http, listeners, log, sources, sinks, transformers, routes, admin }
         },
     );
     config.prop_map(|config| (config, environment()))
+}
+
+fn admin() -> impl Strategy<Value = Option<Admin>> {
+    let host = proptest::sample::select(&["127.0.0.1", "::1", "localhost", "0.0.0.0", "example.com"][..]);
+    let admin = (host, any::<u16>(), rules()).prop_map(|(host, port, headers)| {
+        let host = if headers.is_empty() { "127.0.0.1" } else { host };
+        Admin { span: nowhere(), host: host.to_owned(), port, headers }
+    });
+    option::of(admin)
 }
 
 /// Listeners, and for each endpoint perhaps one of them.
