@@ -9,6 +9,25 @@ pub(crate) fn fresh_event_id() -> String {
     Uuid::now_v7().to_string()
 }
 
+/// A number for this life of the process, unlike those before: milliseconds since 1970.
+#[cfg(feature = "sink_sse")]
+pub(crate) fn fresh_life(now: Timestamp) -> u64 {
+    u64::try_from(now.as_millisecond()).unwrap_or(0)
+}
+
+/// A number in few characters (RFC 4648, 7, without padding and leading zeros), as `u64::from_str_radix` reads it.
+#[cfg(feature = "sink_sse")]
+pub(crate) fn base32(mut number: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        digits.extend(char::from_digit((number % 32) as u32, 32));
+        number /= 32;
+        if number == 0 {
+            return digits.iter().rev().collect();
+        }
+    }
+}
+
 /// A name for this life of a log in memory.
 pub(crate) fn fresh_epoch() -> Epoch {
     // The half of a UUIDv7 that is random.
@@ -29,6 +48,19 @@ mod tests {
     #[test]
     fn every_life_has_an_epoch_of_its_own() {
         assert_ne!(fresh_epoch(), fresh_epoch());
+    }
+
+    #[cfg(feature = "sink_sse")]
+    #[test]
+    fn numbers_in_base32_are_read_back() {
+        let check = |number: u64, text: &str| {
+            assert_eq!(base32(number), text);
+            assert_eq!(u64::from_str_radix(text, 32), Ok(number));
+        };
+        check(0, "0");
+        check(31, "v");
+        check(32, "10");
+        check(u64::MAX, "fvvvvvvvvvvvv");
     }
 
     #[test]

@@ -18,6 +18,8 @@
     )
 )]
 
+#[cfg(feature = "sink_sse")]
+mod admin;
 mod cli;
 mod commands;
 mod exit;

@@ -56,9 +56,10 @@ struct Service {
 }
 
 impl Server {
-    /// `listeners` are those that the topology names.
+    /// `listeners` are those that the topology names, and `admin` is the operator's.
     pub(crate) async fn new(
         listeners: Vec<Listener>,
+        admin: Option<Listener>,
         config: &Config,
         mut topology: Topology,
     ) -> Result<Self, StartError> {
@@ -73,13 +74,12 @@ impl Server {
         };
         #[cfg(feature = "source_mock")]
         let mocks = std::mem::take(&mut topology.mocks);
-        let listeners = listeners
-            .into_iter()
-            .map(|listener| {
-                let endpoints = topology.take_endpoints(listener.name());
-                (listener, Arc::new(endpoints))
-            })
-            .collect();
+        let admin = admin.map(|listener| (listener, Arc::new(topology.take_admin())));
+        let listeners = listeners.into_iter().map(|listener| {
+            let endpoints = topology.take_endpoints(listener.name());
+            (listener, Arc::new(endpoints))
+        });
+        let listeners = listeners.chain(admin).collect();
         let service = Service {
             publisher: Publisher::new(Arc::clone(&log), topology.routes),
             log,
@@ -152,10 +152,6 @@ impl Server {
         }
         exit
     }
-
-    pub(crate) fn listeners(&self) -> impl Iterator<Item = &Listener> {
-        self.listeners.iter().map(|(listener, _)| listener)
-    }
 }
 
 /// The next connection of any listener, and what is served to it.
@@ -192,6 +188,8 @@ async fn answer(
         Some(Endpoint::Stream(stream)) => stream.handle(&service.hub, &peer, &request).await,
         #[cfg(feature = "sink_http_pull")]
         Some(Endpoint::Pull(pull)) => pull.handle(&service.log, &peer, &request).await,
+        #[cfg(feature = "sink_sse")]
+        Some(Endpoint::Admin(admin)) => admin.handle(&service.hub, &peer, &request).await,
         Some(Endpoint::Page(page)) => page.answer(request.method()),
     }
 }

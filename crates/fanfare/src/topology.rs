@@ -16,10 +16,15 @@ use crate::viewer::Page;
 /// The name of a listener; `None` is the default one.
 pub(crate) type ListenerName = Option<String>;
 
+/// Where streams are listed and ended, at the listener of the operator.
+pub(crate) const ADMIN_PATH: &str = "/admin/connections";
+
 /// What is served at each listener, and where events go.
 #[derive(Debug)]
 pub(crate) struct Topology {
     listeners: BTreeMap<ListenerName, Endpoints>,
+    /// What is served at the listener of the operator, if there is one.
+    admin: Option<Endpoints>,
     /// Which source feeds which sink, and whom of its clients.
     pub(crate) routes: Routes,
     #[cfg(feature = "sink_sse")]
@@ -49,6 +54,8 @@ pub(crate) enum Endpoint {
     Stream(Box<crate::sinks::sse::StreamEndpoint>),
     #[cfg(feature = "sink_http_pull")]
     Pull(Box<crate::sinks::http_pull::PullEndpoint>),
+    #[cfg(feature = "sink_sse")]
+    Admin(Box<crate::admin::AdminEndpoint>),
     Page(&'static Page),
 }
 
@@ -62,6 +69,8 @@ impl Endpoint {
             Self::Stream(stream) => stream.cors(),
             #[cfg(feature = "sink_http_pull")]
             Self::Pull(pull) => pull.cors(),
+            #[cfg(feature = "sink_sse")]
+            Self::Admin(_) => None,
             Self::Page(_) => None,
         }
     }
@@ -73,6 +82,7 @@ impl Topology {
     pub(crate) fn build(config: &Config, root_url: &str, diagnostics: &mut Diagnostics) -> Self {
         let mut topology = Self {
             listeners: BTreeMap::new(),
+            admin: None,
             routes: routes(config),
             #[cfg(feature = "sink_sse")]
             profiles: HashMap::new(),
@@ -105,7 +115,15 @@ impl Topology {
                 SinkKind::HttpPull(pull) => topology.add_pull(&sink.name, pull, diagnostics),
             }
         }
+        if let Some(admin) = &config.admin {
+            topology.add_admin(config, admin, diagnostics);
+        }
         topology
+    }
+
+    /// What is served at the listener of the operator.
+    pub(crate) fn take_admin(&mut self) -> Endpoints {
+        self.admin.take().unwrap_or_default()
     }
 
     /// Serves pages at their paths.
@@ -234,6 +252,26 @@ impl Topology {
     #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
     fn add_stream(&mut self, _: &SinkName, sse: &fanfare_config::SseSink, diagnostics: &mut Diagnostics) {
         left_out(diagnostics, sse.type_span, "an `sse` sink", "sink_sse");
+    }
+
+    #[cfg(feature = "sink_sse")]
+    fn add_admin(&mut self, config: &Config, admin: &fanfare_config::Admin, diagnostics: &mut Diagnostics) {
+        use crate::admin::AdminEndpoint;
+        use crate::sinks::sse::has_tokens;
+
+        let has_tokens = config
+            .sinks
+            .iter()
+            .any(|sink| matches!(&sink.kind, SinkKind::Sse(sse) if has_tokens(sse.identity)));
+        let rules = crate::rules::build(&admin.headers, diagnostics);
+        let endpoint = AdminEndpoint::new(admin, rules, has_tokens);
+        self.admin = Some(Endpoints([(ADMIN_PATH.to_owned(), Endpoint::Admin(Box::new(endpoint)))].into()));
+    }
+
+    #[cfg(not(feature = "sink_sse"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    fn add_admin(&mut self, _: &Config, admin: &fanfare_config::Admin, diagnostics: &mut Diagnostics) {
+        left_out(diagnostics, admin.span, "`[admin]`", "sink_sse");
     }
 
     #[cfg(feature = "sink_http_pull")]

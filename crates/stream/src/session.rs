@@ -203,6 +203,11 @@ impl Session {
         Position { epoch: self.options.epoch.clone(), after: self.after }
     }
 
+    /// Everything up to here was sent, was hidden from the subscription, or was told to be missing.
+    pub fn after(&self) -> Option<Seq> {
+        self.after
+    }
+
     /// What to send before the server ends the stream.
     pub fn farewell(&self) -> Option<Bytes> {
         self.options.retry.map(frame::retry)

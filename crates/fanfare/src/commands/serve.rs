@@ -13,7 +13,7 @@ use crate::cli::ServeArguments;
 use crate::exit::Exit;
 use crate::http::{Listener, raise_descriptor_limit};
 use crate::server::{Server, StartError};
-use crate::topology::{ListenerName, Topology};
+use crate::topology::{ADMIN_PATH, ListenerName, Topology};
 use crate::viewer;
 
 pub(crate) fn run(arguments: &ServeArguments) -> Exit {
@@ -55,7 +55,16 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
                 topology.add_pages(&viewer::PAGES);
             }
         }
-        let server = match Server::new(listeners, config, topology).await {
+        let admin = match listen_admin(config).await {
+            Ok(admin) => admin,
+            Err(exit) => return exit,
+        };
+        let admin_address = admin.as_ref().map(|listener| format!("http://{}", listener.address()));
+        let addresses: Addresses = listeners
+            .iter()
+            .map(|listener| (listener.name().map(str::to_owned), format!("http://{}", listener.address())))
+            .collect();
+        let server = match Server::new(listeners, admin, config, topology).await {
             Ok(server) => server,
             Err(StartError::Open(error)) => {
                 let mut advice = error.advice();
@@ -78,11 +87,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
                 return Exit::Failed;
             }
         };
-        let addresses: Addresses = server
-            .listeners()
-            .map(|listener| (listener.name().map(str::to_owned), format!("http://{}", listener.address())))
-            .collect();
-        print(&welcome(config, &addresses, is_builtin));
+        print(&welcome(config, &addresses, admin_address.as_deref(), is_builtin));
         server.run(stop).await
     })
 }
@@ -93,29 +98,39 @@ async fn listen(config: &Config, topology: &Topology) -> Result<Vec<Listener>, E
     for name in topology.listeners() {
         let settings = config.listeners.iter().find(|listener| Some(&listener.name) == name.as_ref());
         let (host, port) = settings.map_or((&config.http.host, config.http.port), |it| (&it.host, it.port));
-        match Listener::bind(name.clone(), host, port).await {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => {
-                // RFC 3986, 3.2.2: an IPv6 address stands in brackets.
-                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-                let problem = format!("cannot listen on {host}:{port}: {error}");
-                complain(&problem, &advice(error.kind(), name.as_deref()));
-                return Err(Exit::Address);
-            }
-        }
+        let table =
+            name.as_ref().map_or("HTTP".to_owned(), |name| format!("LISTENERS__{}", name.to_uppercase()));
+        listeners.push(bind(name.clone(), host, port, &table).await?);
     }
     Ok(listeners)
 }
 
+/// Listens for the operator.
+async fn listen_admin(config: &Config) -> Result<Option<Listener>, Exit> {
+    match &config.admin {
+        Some(admin) => bind(None, &admin.host, admin.port, "ADMIN").await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// `table` is where the address is configured, as variables spell it.
+async fn bind(name: Option<String>, host: &str, port: u16, table: &str) -> Result<Listener, Exit> {
+    Listener::bind(name, host, port).await.map_err(|error| {
+        // RFC 3986, 3.2.2: an IPv6 address stands in brackets.
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        complain(&format!("cannot listen on {host}:{port}: {error}"), &advice(error.kind(), table));
+        Exit::Address
+    })
+}
+
 /// What to do about an address that cannot be listened on.
-fn advice(kind: io::ErrorKind, listener: Option<&str>) -> String {
+fn advice(kind: io::ErrorKind, table: &str) -> String {
     let what = match kind {
         io::ErrorKind::AddrInUse => "another program listens there",
         io::ErrorKind::PermissionDenied => "ports below 1024 are for root (or CAP_NET_BIND_SERVICE)",
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
         _ => "`host` must be an address of this machine, or a name for one",
     };
-    let table = listener.map_or("HTTP".to_owned(), |name| format!("LISTENERS__{}", name.to_uppercase()));
     format!("{what}; FANFARE__{table}__PORT and FANFARE__{table}__HOST set others")
 }
 
@@ -144,7 +159,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 type Addresses = BTreeMap<ListenerName, String>;
 
 /// What a person at the terminal sees first: the addresses, where events are kept, and what to try.
-fn welcome(config: &Config, addresses: &Addresses, is_builtin: bool) -> String {
+fn welcome(config: &Config, addresses: &Addresses, admin: Option<&str>, is_builtin: bool) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     for (name, address) in addresses {
@@ -179,6 +194,9 @@ fn welcome(config: &Config, addresses: &Addresses, is_builtin: bool) -> String {
     }
     if is_builtin {
         line("viewer", &None, "/");
+    }
+    if let Some(address) = admin {
+        let _ = writeln!(text, "  admin    {address}{ADMIN_PATH}");
     }
     let _ = match &config.log.kind {
         LogKind::Sqlite(sqlite) => writeln!(text, "  log      {}", sqlite.path.display()),

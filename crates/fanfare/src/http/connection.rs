@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::{AbortHandle, Abortable};
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -44,6 +46,35 @@ pub(crate) struct Deadlines {
     pub(crate) send: Duration,
 }
 
+tokio::task_local! {
+    /// Drops the task that answers a request, see [`this_task`].
+    static TASK: AbortHandle;
+}
+
+/// What drops the task that answers the request at hand, and the body of the answer with it, whatever it waits for. A body
+/// is not asked for more while its client takes nothing, so it cannot end itself. Of HTTP/1.1 that is the connection, of
+/// HTTP/2 one stream of it.
+#[cfg(feature = "sink_sse")]
+pub(crate) fn this_task() -> Option<AbortHandle> {
+    TASK.try_with(Clone::clone).ok()
+}
+
+/// Lets a task be dropped from inside of it and from outside.
+fn droppable<F: Future>(task: F) -> Abortable<impl Future<Output = F::Output>> {
+    let (handle, registration) = AbortHandle::new_pair();
+    Abortable::new(TASK.scope(handle, task), registration)
+}
+
+/// Runs the requests of HTTP/2.
+#[derive(Clone, Copy, Debug)]
+struct Requests;
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Requests {
+    fn execute(&self, request: F) {
+        tokio::spawn(droppable(request));
+    }
+}
+
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
@@ -52,6 +83,12 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Somebody at this address.
+    #[cfg(all(test, feature = "sink_sse"))]
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self { address, stalled: Arc::default() }
+    }
+
     /// Whether the connection ended because the peer took nothing for too long.
     #[cfg(feature = "sink_sse")]
     pub(crate) fn has_stalled(&self) -> bool {
@@ -88,7 +125,7 @@ pub(crate) async fn serve<S, F>(
         async move { Ok::<_, Infallible>(response.await) }
     });
     let ended = if is_http2 {
-        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let mut builder = hyper::server::conn::http2::Builder::new(Requests);
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_HTTP2_STREAMS)
@@ -103,7 +140,7 @@ pub(crate) async fn serve<S, F>(
             .header_read_timeout(deadlines.header)
             .max_buf_size(MAX_HEAD as usize)
             .max_headers(MAX_HEADERS);
-        drive(builder.serve_connection(io, service), stop).await
+        droppable(drive(builder.serve_connection(io, service), stop)).await.unwrap_or(Ok(()))
     };
     if let Err(error) = ended {
         debug!(peer = %peer.address, stalled = peer.stalled.load(Ordering::Relaxed), %error, "connection ended");

@@ -11,6 +11,8 @@ mod redirect;
 pub(crate) mod request_body;
 mod socket;
 
+#[cfg(feature = "sink_sse")]
+pub(crate) use connection::this_task;
 pub(crate) use connection::{Deadlines, Peer, serve};
 pub(crate) use headers::HeaderMapView;
 pub(crate) use listener::{Listener, raise_descriptor_limit};

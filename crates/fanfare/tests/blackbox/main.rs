@@ -4,6 +4,7 @@
 #![cfg(all(feature = "sink_sse", feature = "source_webhook"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod admin;
 mod cli;
 mod cors;
 mod envelope;

@@ -10,11 +10,15 @@ use fanfare_stream::{
     CloseReason, Entry, Fanout, Frames, GroupId, Moment, Subscription, WindowLimits, frame,
 };
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use super::registry::Registry;
 use super::replay::Replay;
+use super::revocations::Revocations;
+use crate::ids::fresh_life;
 
 /// Events of the tail that are taken together. In a burst each stream then wakes once for several.
 const TAIL_BATCH: usize = 128;
@@ -32,6 +36,8 @@ pub(crate) struct Hub {
     shared: Mutex<Shared>,
     /// What those share who have left the window.
     replay: Replay,
+    registry: Registry,
+    revocations: Revocations,
     /// Set once: all streams end with this.
     ending: watch::Sender<Option<CloseReason>>,
     /// What moments are counted from.
@@ -61,6 +67,7 @@ impl Hub {
         profiles: HashMap<SinkName, Profile>,
     ) -> Result<Self, LogError> {
         let newest = log.bounds().await?.newest;
+        let revocations = Revocations::load(&*log, Timestamp::now()).await?;
         let shared = Shared { fanout: Fanout::new(limits, newest), wakers: Vec::new(), batches: 0 };
         let (ending, _) = watch::channel(None);
         Ok(Self {
@@ -68,6 +75,8 @@ impl Hub {
             profiles,
             shared: Mutex::new(shared),
             replay: Replay::new(),
+            registry: Registry::new(fresh_life(Timestamp::now())),
+            revocations,
             ending,
             origin: Instant::now(),
         })
@@ -81,6 +90,8 @@ impl Hub {
         beside.spawn(async move { hub.replay.give_turns().await });
         let hub = Arc::clone(&self);
         beside.spawn(async move { hub.replay.age().await });
+        let hub = Arc::clone(&self);
+        beside.spawn(async move { hub.registry.cut(|| hub.now()).await });
         let after = self.lock().fanout.newest();
         let mut tail = self.log.tail(after).ready_chunks(TAIL_BATCH);
         let mut stalled = false;
@@ -126,7 +137,15 @@ impl Hub {
         &*self.log
     }
 
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    pub(crate) fn now(&self) -> Moment {
         self.origin.elapsed()
     }
 

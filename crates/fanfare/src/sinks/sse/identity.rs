@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fanfare_config::Identity;
 use fanfare_event::{InvalidWord, RoomName, TargetKind, UserId};
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header};
 use jiff::Timestamp;
 
 use super::start::query;
@@ -42,6 +42,22 @@ pub(super) fn joined<B>(
             Err(Problem::new(StatusCode::FORBIDDEN, detail).with("parameter", parameter(kind)))
         }
     }
+}
+
+/// Whether it is tokens that say who a sink's clients are. What else says so cannot be revoked.
+pub(crate) const fn has_tokens(identity: Identity) -> bool {
+    match identity {
+        Identity::None | Identity::Query => false,
+    }
+}
+
+/// A token that is right in itself (RFC 6750, 3.1).
+pub(super) fn revoked() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "the tokens that this user had are not taken any more: get a new one",
+    )
+    .header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
 }
 
 /// What a request asks to join.

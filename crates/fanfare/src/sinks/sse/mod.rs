@@ -4,7 +4,10 @@
 mod hub;
 mod identity;
 mod narrowing;
+mod open_stream;
+mod registry;
 mod replay;
+mod revocations;
 mod start;
 mod stream;
 mod turns;
@@ -15,10 +18,13 @@ use std::time::Duration;
 
 use fanfare_auth::HeaderRules;
 use fanfare_config::Identity;
-use fanfare_event::{Position, SinkName};
-use fanfare_stream::{MAX_PATTERNS, MAX_PLACES, OnLag, SessionOptions, Subscription};
+use fanfare_event::{Position, SinkName, UserId};
+use fanfare_stream::{
+    CloseReason, Expiry, MAX_PATTERNS, MAX_PLACES, Moment, OnLag, SessionOptions, Subscription,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
+use jiff::{SignedDuration, Timestamp};
 use rand::Rng as _;
 use tracing::{debug, info, warn};
 
@@ -28,6 +34,10 @@ use crate::http::{HeaderMapView, Peer};
 use crate::problem::Problem;
 
 pub(crate) use hub::Hub;
+pub(crate) use identity::has_tokens;
+pub(crate) use open_stream::OpenStream;
+use open_stream::Validity;
+pub(crate) use registry::Selection;
 use stream::Stream;
 
 /// How long a client that found the server full is told to wait, at least. With the jitter, twice that at most.
@@ -54,6 +64,13 @@ pub(crate) struct StreamEndpoint {
     max_connections: usize,
     /// Streams that are open now.
     open: Arc<AtomicUsize>,
+}
+
+/// What a request may see, and with what token.
+struct Admitted {
+    subscription: Subscription,
+    expires: Option<Timestamp>,
+    issued: Option<Timestamp>,
 }
 
 /// A connection's share of what its sink allows, given back when it ends.
@@ -122,8 +139,8 @@ impl StreamEndpoint {
             }
             return response;
         }
-        let mut response = match self.check(request) {
-            Ok(subscription) => self.open(hub, peer, request, subscription).await,
+        let mut response = match self.check(hub, request) {
+            Ok(admitted) => self.open(hub, peer, request, admitted).await,
             Err(problem) => {
                 info!(sink = %self.name, peer = %peer.address, status = problem.status().as_u16(), %problem, "stream refused");
                 problem.into_response()
@@ -135,7 +152,7 @@ impl StreamEndpoint {
         response
     }
 
-    fn check(&self, request: &Request<Incoming>) -> Result<Subscription, Problem> {
+    fn check(&self, hub: &Hub, request: &Request<Incoming>) -> Result<Admitted, Problem> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let allow = if self.cors.is_some() { "GET, HEAD, OPTIONS" } else { "GET, HEAD" };
             return Err(Problem::method_not_allowed(allow));
@@ -143,12 +160,21 @@ impl StreamEndpoint {
         self.rules.check(&HeaderMapView(request.headers()), b"")?;
         let types = narrowing::narrowed(&self.subscription.types, request)?;
         let joined = identity::joined(self.identity, self.max_rooms, request)?;
-        Ok(Subscription {
+        if self.is_revoked(hub, joined.user.as_ref(), joined.issued) {
+            return Err(identity::revoked());
+        }
+        let subscription = Subscription {
             types,
             rooms: joined.rooms.into_iter().collect(),
             user: joined.user,
             ..self.subscription.clone()
-        })
+        };
+        Ok(Admitted { subscription, expires: joined.expires, issued: joined.issued })
+    }
+
+    /// Whether the token of this user, made then, is not taken any more.
+    fn is_revoked(&self, hub: &Hub, user: Option<&UserId>, issued: Option<Timestamp>) -> bool {
+        has_tokens(self.identity) && user.is_some_and(|user| hub.revocations().refuse(user, issued))
     }
 
     async fn open(
@@ -156,7 +182,7 @@ impl StreamEndpoint {
         hub: &Arc<Hub>,
         peer: &Peer,
         request: &Request<Incoming>,
-        subscription: Subscription,
+        Admitted { subscription, expires, issued }: Admitted,
     ) -> Response<Body> {
         let seen = self.replay.then(|| start::last_event_id(request, subscription.profile)).flatten();
         let start = match start::resolve(hub.log(), seen.as_ref()).await {
@@ -176,6 +202,7 @@ impl StreamEndpoint {
             return put_off(request);
         };
         let chosen = subscription != self.subscription;
+        let validity = Validity { opened: Timestamp::now(), expires };
         let options = SessionOptions {
             epoch: hub.log().epoch().clone(),
             profile: subscription.profile,
@@ -183,11 +210,11 @@ impl StreamEndpoint {
             buffer: self.buffer,
             on_lag: self.on_lag,
             retry: reconnects_by_itself(request).then(|| jittered(self.retry)),
-            expires: None,
+            expires: expires.map(|time| expiry(time, validity.opened, hub.now())),
         };
         debug!(sink = %self.name, peer = %peer.address, ?seen, ?start, "stream starts");
-        let Some(stream) = Stream::open(hub, (subscription, chosen), start, options, peer.clone(), place)
-        else {
+        let validity = (peer.clone(), validity);
+        let Some(stream) = Stream::open(hub, (subscription, chosen), start, options, validity, place) else {
             warn!(
                 sink = %self.name,
                 peer = %peer.address,
@@ -197,8 +224,19 @@ impl StreamEndpoint {
             );
             return put_off(request);
         };
+        // Whoever is revoked from now on finds the stream in the registry; who was since the first look, here.
+        if self.is_revoked(hub, stream.user(), issued) {
+            stream.end(CloseReason::Revoked);
+        }
         with_head(stream.into_body(), head)
     }
+}
+
+/// When a stream that opens `now` ends with a token that expires at `time`. It is the monotonic clock that says so from
+/// then on: a wall clock that is set meanwhile neither ends the stream nor keeps it.
+fn expiry(time: Timestamp, opened: Timestamp, now: Moment) -> Expiry {
+    let left = time.duration_since(opened).max(SignedDuration::ZERO);
+    Expiry { at: now + left.unsigned_abs(), time }
 }
 
 /// Whether the client is a browser's `EventSource` (or asks to be treated as one): it cannot read headers, and keeps

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fanfare_event::UserId;
 use fanfare_stream::{CloseReason, GroupId, Moment, Session, SessionOptions, Start, Step, Subscription};
 use futures_util::stream;
 use http_body::Frame;
@@ -13,14 +14,16 @@ use tracing::info;
 
 use super::Place;
 use super::hub::Hub;
+use super::open_stream::{OpenStream, Validity};
 use super::replay::Found;
-use crate::http::Peer;
 use crate::http::body::{Body, Ended};
+use crate::http::{Peer, this_task};
 
 /// A stream while it is open. Dropped by the connection when that ends, whoever ended it.
 pub(super) struct Stream {
     hub: Arc<Hub>,
-    subscription: Subscription,
+    /// The same for others.
+    shared: Arc<OpenStream>,
     session: Session,
     /// Frames that the session has decided on and the connection has not taken yet.
     out: VecDeque<Bytes>,
@@ -29,7 +32,6 @@ pub(super) struct Stream {
     /// Why the server ends it; what is in `out` still goes out.
     closing: Option<CloseReason>,
     opened: Moment,
-    peer: Peer,
     /// There until the stream ends.
     place: Option<Place>,
 }
@@ -41,25 +43,43 @@ impl Stream {
         (subscription, chosen): (Subscription, bool),
         start: Start,
         options: SessionOptions,
-        peer: Peer,
+        (peer, validity): (Peer, Validity),
         place: Place,
     ) -> Option<Self> {
         let (group, woken): (GroupId, _) = hub.join(subscription.clone(), chosen, start.after)?;
         let opened = hub.now();
+        let end = options.expires.map(|expires| expires.at);
+        let shared = hub.registry().open(subscription, peer, validity, end, this_task());
         let session = Session::new(group, start, options, opened);
-        info!(sink = %subscription.sink, peer = %peer.address, position = %session.position(), "stream opened");
+        shared.has_come_to(session.position().after);
+        info!(
+            sink = %shared.subscription.sink,
+            peer = %shared.peer.address,
+            position = %session.position(),
+            connection = hub.registry().id(&shared),
+            user = shared.subscription.user.as_ref().map(debug),
+            "stream opened"
+        );
         Some(Self {
-            subscription,
+            shared,
             session,
             out: VecDeque::new(),
             woken,
             ending: hub.ending(),
             closing: None,
             opened,
-            peer,
             place: Some(place),
             hub: Arc::clone(hub),
         })
+    }
+
+    pub(super) fn user(&self) -> Option<&UserId> {
+        self.shared.subscription.user.as_ref()
+    }
+
+    /// Ends it as soon as it is read.
+    pub(super) fn end(&self, reason: CloseReason) {
+        self.shared.end(reason);
     }
 
     pub(super) fn into_body(self) -> Body {
@@ -87,20 +107,23 @@ impl Stream {
         // Both are marked as seen before the look, so that what changes behind it wakes the wait.
         self.woken.borrow_and_update();
         let ending = *self.ending.borrow_and_update();
-        if let Some(reason) = ending {
+        if let Some(reason) = ending.or(self.shared.ending()) {
             return self.close(reason);
         }
         let now = self.hub.now();
-        let Self { hub, session, out, .. } = self;
-        match hub.look(|fanout| session.poll(now, fanout, out)) {
+        let Self { hub, shared, session, out, .. } = self;
+        let step = hub.look(|fanout| session.poll(now, fanout, out));
+        shared.has_come_to(session.after());
+        match step {
             Step::Write => {}
             Step::Close(reason) => self.close(reason),
             Step::Read { from, in_turn, until } => {
                 // On the heap, because most streams are hardly ever behind.
-                let page = Box::pin(hub.replay().page(hub, from, &self.subscription, in_turn));
+                let page = Box::pin(hub.replay().page(hub, from, &shared.subscription, in_turn));
                 let found = tokio::select! {
                     found = page => found,
                     _ = self.ending.changed() => return,
+                    () = shared.ended() => return,
                     () = tokio::time::sleep(until.saturating_sub(now)) => return,
                 };
                 let now = self.hub.now();
@@ -116,6 +139,7 @@ impl Stream {
                 tokio::select! {
                     _ = self.woken.changed() => {}
                     _ = self.ending.changed() => {}
+                    () = shared.ended() => {}
                     () = tokio::time::sleep(patience) => {}
                 }
             }
@@ -132,19 +156,23 @@ impl Drop for Stream {
     fn drop(&mut self) {
         // Given back before the end is told, so that who reads that finds the place free.
         self.hub.leave(self.session.group());
+        self.hub.registry().close(&self.shared);
         self.place = None;
         // A client that took nothing any more was not told that the server ends, but that is why it ends.
-        let reason = self.closing.or(*self.ending.borrow()).unwrap_or_else(|| {
-            if self.peer.has_stalled() { CloseReason::Stalled } else { CloseReason::ClientGone }
+        let told = self.closing.or(self.shared.ending()).or(*self.ending.borrow());
+        let reason = told.unwrap_or_else(|| {
+            if self.shared.peer.has_stalled() { CloseReason::Stalled } else { CloseReason::ClientGone }
         });
         let seconds = self.hub.now().saturating_sub(self.opened).as_secs_f64();
         info!(
-            sink = %self.subscription.sink,
-            peer = %self.peer.address,
+            sink = %self.shared.subscription.sink,
+            peer = %self.shared.peer.address,
             %reason,
             seconds = format_args!("{seconds:.3}"),
             frames = self.session.frames(),
             position = %self.session.position(),
+            connection = self.hub.registry().id(&self.shared),
+            user = self.shared.subscription.user.as_ref().map(debug),
             "stream ended"
         );
     }

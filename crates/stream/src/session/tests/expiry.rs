@@ -5,8 +5,8 @@ use super::*;
 const TIME: &str = "2026-11-21T15:00:00Z";
 const TOLD: &str = "event: expiring\ndata: the token expires at 2026-11-21T15:00:00Z\n\n";
 
-fn expires(at: u64) -> Option<Expiry> {
-    Some(Expiry { at: Duration::from_secs(at), time: TIME.parse().unwrap() })
+fn expires(at: u64) -> Expiry {
+    Expiry { at: Duration::from_secs(at), time: TIME.parse().unwrap() }
 }
 
 impl World {
@@ -22,7 +22,7 @@ fn a_client_is_told_in_time_and_its_stream_ends_with_its_token() {
     let mut client = world.connect("*", 0, |_, options| {
         options.keep_alive = Duration::from_hours(1);
         options.retry = Some(Duration::from_secs(1));
-        options.expires = expires(100);
+        options.expires = Some(expires(100));
     });
     assert_eq!(client.take(&world), "id: @e.0\nretry: 1000\n\n");
     assert_eq!(client.run(&world), Step::Wait { until: Duration::from_secs(70) });
@@ -44,7 +44,7 @@ fn a_client_whose_token_has_little_left_is_told_at_once() {
         world.at(5);
         let mut client = world.connect("*", 0, |start, options| {
             start.gap = Some(Gap::Unknown);
-            options.expires = expires(at);
+            options.expires = Some(expires(at));
         });
         assert_eq!(client.run(&world), step, "{at}");
         let told = client.received.split_once("event: gap").map_or("", |(_, told)| told);
@@ -62,7 +62,7 @@ fn a_client_whose_token_has_little_left_is_told_at_once() {
 fn a_client_that_catches_up_is_told_and_ended_too() {
     let mut world = World::new(2);
     world.publish(1..=20);
-    let mut client = world.connect("*", 0, |_, options| options.expires = expires(40));
+    let mut client = world.connect("*", 0, |_, options| options.expires = Some(expires(40)));
     let mut out = VecDeque::new();
     let mut poll = |client: &mut Client, seconds| {
         let step = client.session.poll(Duration::from_secs(seconds), &world.fanout, &mut out);
