@@ -70,7 +70,9 @@ impl Server {
                 events: config.log.window.events,
                 bytes: config.log.window.bytes,
             };
-            Arc::new(Hub::new(Arc::clone(&log), limits, topology.profiles.clone()).await?)
+            Arc::new(
+                Hub::new(Arc::clone(&log), limits, topology.profiles.clone(), topology.has_tokens).await?,
+            )
         };
         #[cfg(feature = "source_mock")]
         let mocks = std::mem::take(&mut topology.mocks);

@@ -29,6 +29,9 @@ pub(crate) struct Topology {
     pub(crate) routes: Routes,
     #[cfg(feature = "sink_sse")]
     pub(crate) profiles: HashMap<SinkName, Profile>,
+    /// Whether there is a sink whose clients are who their tokens say.
+    #[cfg(feature = "sink_sse")]
+    pub(crate) has_tokens: bool,
     #[cfg(feature = "sink_http_pull")]
     batch_ids: std::sync::Arc<crate::sinks::http_pull::BatchIds>,
     /// Sources that make events themselves.
@@ -86,6 +89,8 @@ impl Topology {
             routes: routes(config),
             #[cfg(feature = "sink_sse")]
             profiles: HashMap::new(),
+            #[cfg(feature = "sink_sse")]
+            has_tokens: false,
             #[cfg(feature = "sink_http_pull")]
             batch_ids: std::sync::Arc::default(),
             #[cfg(feature = "source_mock")]
@@ -116,7 +121,7 @@ impl Topology {
             }
         }
         if let Some(admin) = &config.admin {
-            topology.add_admin(config, admin, diagnostics);
+            topology.add_admin(admin, diagnostics);
         }
         topology
     }
@@ -244,6 +249,7 @@ impl Topology {
 
         let rules = crate::rules::build(&sse.headers, diagnostics);
         self.profiles.insert(name.clone(), sse.profile);
+        self.has_tokens |= crate::sinks::sse::has_tokens(sse.identity);
         let endpoint = Endpoint::Stream(Box::new(StreamEndpoint::new(name, sse, rules)));
         self.add(sse.listener.clone(), sse.path.clone(), endpoint);
     }
@@ -255,22 +261,15 @@ impl Topology {
     }
 
     #[cfg(feature = "sink_sse")]
-    fn add_admin(&mut self, config: &Config, admin: &fanfare_config::Admin, diagnostics: &mut Diagnostics) {
-        use crate::admin::AdminEndpoint;
-        use crate::sinks::sse::has_tokens;
-
-        let has_tokens = config
-            .sinks
-            .iter()
-            .any(|sink| matches!(&sink.kind, SinkKind::Sse(sse) if has_tokens(sse.identity)));
+    fn add_admin(&mut self, admin: &fanfare_config::Admin, diagnostics: &mut Diagnostics) {
         let rules = crate::rules::build(&admin.headers, diagnostics);
-        let endpoint = AdminEndpoint::new(admin, rules, has_tokens);
+        let endpoint = crate::admin::AdminEndpoint::new(admin, rules, self.has_tokens);
         self.admin = Some(Endpoints([(ADMIN_PATH.to_owned(), Endpoint::Admin(Box::new(endpoint)))].into()));
     }
 
     #[cfg(not(feature = "sink_sse"))]
     #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
-    fn add_admin(&mut self, _: &Config, admin: &fanfare_config::Admin, diagnostics: &mut Diagnostics) {
+    fn add_admin(&mut self, admin: &fanfare_config::Admin, diagnostics: &mut Diagnostics) {
         left_out(diagnostics, admin.span, "`[admin]`", "sink_sse");
     }
 

@@ -60,14 +60,19 @@ struct Waker {
 }
 
 impl Hub {
-    /// A hub behind what the log holds now. Nothing comes into its window until [`Hub::follow`] runs.
+    /// A hub behind what the log holds now. Who was revoked matters where there are tokens. Nothing comes into its window until [`Hub::follow`] runs.
     pub(crate) async fn new(
         log: Arc<dyn EventLog>,
         limits: WindowLimits,
         profiles: HashMap<SinkName, Profile>,
+        has_tokens: bool,
     ) -> Result<Self, LogError> {
         let newest = log.bounds().await?.newest;
-        let revocations = Revocations::load(&*log, Timestamp::now()).await?;
+        let revocations = if has_tokens {
+            Revocations::load(&*log, Timestamp::now()).await?
+        } else {
+            Revocations::default()
+        };
         let shared = Shared { fanout: Fanout::new(limits, newest), wakers: Vec::new(), batches: 0 };
         let (ending, _) = watch::channel(None);
         Ok(Self {

@@ -101,9 +101,10 @@ impl OpenStream {
 mod tests {
     use super::*;
 
-    /// Of 10,000 streams that is 2.5 MB. Most of it was in the stream itself before.
+    /// Half of it is the subscription and the peer, which the stream needs anyway. What is here for others, the handle of
+    /// the task and the sets of the registry are about 300 bytes a stream: 3 MB of 10,000.
     #[test]
     fn a_stream_costs_what_is_said() {
-        assert!(size_of::<OpenStream>() <= 256, "{}", size_of::<OpenStream>());
+        assert!(size_of::<OpenStream>() <= 208, "{}", size_of::<OpenStream>());
     }
 }

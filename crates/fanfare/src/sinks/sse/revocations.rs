@@ -15,13 +15,12 @@ use tracing::warn;
 const MAX_REVOKED: usize = 10_000;
 
 /// Tokens that are refused whatever else they say.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Revocations {
     /// Tokens of these users that were not made later are refused.
     since: RwLock<HashMap<UserId, Timestamp>>,
     /// One at a time is written, so that what is here and what the log has are one.
     writing: Mutex<()>,
-    max: usize,
 }
 
 impl Revocations {
@@ -39,7 +38,7 @@ impl Revocations {
             }
             Some((user, since.unwrap_or(now)))
         });
-        Ok(Self { since: RwLock::new(read.collect()), writing: Mutex::default(), max: MAX_REVOKED })
+        Ok(Self { since: RwLock::new(read.collect()), writing: Mutex::default() })
     }
 
     /// Whether a token of this user is refused. One that does not say when it was made may be of any age.
@@ -55,12 +54,22 @@ impl Revocations {
         user: &UserId,
         now: Timestamp,
     ) -> Result<(), AppendError> {
+        self.revoke_within(MAX_REVOKED, log, user, now).await
+    }
+
+    async fn revoke_within(
+        &self,
+        max: usize,
+        log: &dyn EventLog,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<(), AppendError> {
         let _turn = self.writing.lock().await;
         let (since, forgotten) = {
             let known = self.since.read().unwrap_or_else(PoisonError::into_inner);
             // A clock that was set back makes no token good again.
             let since = known.get(user).map_or(now, |before| now.max(*before));
-            let is_full = known.len() >= self.max && !known.contains_key(user);
+            let is_full = known.len() >= max && !known.contains_key(user);
             let oldest = known.iter().min_by_key(|(_, since)| **since).filter(|_| is_full);
             (since, oldest.map(|(oldest, since)| (oldest.clone(), *since)))
         };
@@ -75,7 +84,7 @@ impl Revocations {
         known.insert(user.clone(), since);
         if let Some((oldest, since)) = forgotten {
             known.remove(&oldest);
-            warn!(user = oldest.as_str(), %since, max = self.max, "too many users are revoked; the oldest is forgotten");
+            warn!(user = oldest.as_str(), %since, max, "too many users are revoked; the oldest is forgotten");
         }
         Ok(())
     }
@@ -99,14 +108,14 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    async fn load(log: &FaultyLog, max: usize) -> Revocations {
-        Revocations { max, ..Revocations::load(log, at(1000)).await.unwrap() }
+    async fn load(log: &FaultyLog) -> Revocations {
+        Revocations::load(log, at(1000)).await.unwrap()
     }
 
     #[tokio::test]
     async fn tokens_that_were_made_before_are_refused_also_after_a_restart() {
         let log = FaultyLog::new();
-        let mut revocations = load(&log, 10).await;
+        let mut revocations = load(&log).await;
         revocations.revoke(&log, &user("a"), at(100)).await.unwrap();
         revocations.revoke(&log, &user("a"), at(90)).await.unwrap();
         for _ in 0..2 {
@@ -118,14 +127,14 @@ mod tests {
             check("a", Some(101), false);
             check("a", None, true);
             check("b", None, false);
-            revocations = load(&log, 10).await;
+            revocations = load(&log).await;
         }
     }
 
     #[tokio::test]
     async fn nobody_is_revoked_whom_the_log_does_not_have() {
         let log = FaultyLog::new();
-        let revocations = load(&log, 10).await;
+        let revocations = load(&log).await;
         log.fail_next(Fault::Unavailable);
         revocations.revoke(&log, &user("a"), at(100)).await.unwrap_err();
         assert!(!revocations.refuse(&user("a"), None));
@@ -136,14 +145,14 @@ mod tests {
     #[tokio::test]
     async fn the_oldest_goes_where_there_are_too_many() {
         let log = FaultyLog::new();
-        let mut revocations = load(&log, 3).await;
+        let mut revocations = load(&log).await;
         for (id, second) in [("c", 30), ("a", 10), ("b", 20), ("a", 40), ("d", 50)] {
-            revocations.revoke(&log, &user(id), at(second)).await.unwrap();
+            revocations.revoke_within(3, &log, &user(id), at(second)).await.unwrap();
         }
         for _ in 0..2 {
             let refused = ["a", "b", "c", "d"].map(|id| revocations.refuse(&user(id), None));
             assert_eq!(refused, [true, false, true, true]);
-            revocations = load(&log, 3).await;
+            revocations = load(&log).await;
         }
     }
 
@@ -152,7 +161,7 @@ mod tests {
         let log = FaultyLog::new();
         let damaged = RecordChange { key: "a".into(), value: Some(b"\xff?".as_slice().into()) };
         log.write_records(&place(), vec![damaged]).await.unwrap();
-        let revocations = load(&log, 3).await;
+        let revocations = load(&log).await;
         assert!(revocations.refuse(&user("a"), Some(at(1000))));
         assert!(!revocations.refuse(&user("a"), Some(at(1001))));
     }

@@ -52,7 +52,7 @@ async fn hub(events: usize, keeps: usize) -> (Arc<Hub>, Arc<FaultyLog>) {
     let log = Arc::new(FaultyLog::over(log));
     let profiles = HashMap::from([(SinkName::new("events"), Profile::Cdevent)]);
     let limits = WindowLimits { events: 1, bytes: 1 };
-    let hub = Hub::new(Arc::clone(&log) as Arc<dyn EventLog>, limits, profiles).await.unwrap();
+    let hub = Hub::new(Arc::clone(&log) as Arc<dyn EventLog>, limits, profiles, false).await.unwrap();
     (Arc::new(hub), log)
 }
 
