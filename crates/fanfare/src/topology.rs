@@ -264,7 +264,8 @@ impl Topology {
     fn add_admin(&mut self, admin: &fanfare_config::Admin, diagnostics: &mut Diagnostics) {
         let rules = crate::rules::build(&admin.headers, diagnostics);
         let endpoint = crate::admin::AdminEndpoint::new(admin, rules, self.has_tokens);
-        self.admin = Some(Endpoints([(ADMIN_PATH.to_owned(), Endpoint::Admin(Box::new(endpoint)))].into()));
+        let endpoints = self.admin.get_or_insert_default();
+        endpoints.fixed.insert(ADMIN_PATH.to_owned(), Endpoint::Admin(Box::new(endpoint)));
     }
 
     #[cfg(not(feature = "sink_sse"))]
