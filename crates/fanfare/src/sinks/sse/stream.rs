@@ -92,6 +92,13 @@ impl Stream {
 
     async fn next(&mut self) -> Result<Frame<Bytes>, Ended> {
         loop {
+            if self.closing.is_none()
+                && let Some(reason) = self.shared.ending()
+            {
+                // What the client has not got yet it gets when it comes back, if it may.
+                self.out.clear();
+                self.close(reason);
+            }
             if let Some(frame) = self.out.pop_front() {
                 return Ok(Frame::data(frame));
             }
