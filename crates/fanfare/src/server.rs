@@ -164,6 +164,15 @@ async fn accept(listeners: &mut [(Listener, Arc<Endpoints>)]) -> ((TcpStream, So
     select_all(accepting).await.0
 }
 
+#[cfg_attr(
+    not(any(
+        feature = "sink_http_pull",
+        feature = "sink_sse",
+        feature = "source_rest",
+        feature = "source_webhook"
+    )),
+    expect(unused_variables, reason = "a page needs nothing of the service")
+)]
 async fn answer(
     service: Arc<Service>,
     endpoints: Arc<Endpoints>,
