@@ -31,23 +31,30 @@ export class Browser {
     const browser = new Browser();
     browser.listener = createServer((request, response) => serveFile(request, response));
     await once(browser.listener.listen(0, "127.0.0.1"), "listening");
-    browser.origin = `http://127.0.0.1:${browser.listener.address().port}`;
+    browser.origin = browser.originAt("127.0.0.1");
     // Playwright gives it a fresh --user-data-dir.
     browser.chromium = await chromium.launch({ executablePath: process.env.CHROMIUM_BIN, args: FLAGS });
     browser.chromium.on("disconnected", () => browser.#stopping || console.error("Chromium ended by itself"));
     return browser;
   }
 
+  /** The origin of the pages under another name of this machine. */
+  originAt(host) {
+    return `http://${host}:${this.listener.address().port}`;
+  }
+
   /** Opens a page as a client of a stream, in a profile of its own. */
-  async open(page, url, token) {
+  async open(page, url, token, origin = this.origin) {
     const lines = new Lines();
     const context = await within(this.chromium.newContext(), () => "a new browser profile");
     const tab = await within(context.newPage(), () => "a new browser tab");
     tab.on("pageerror", (error) => lines.push(`page error: ${error}`));
     await tab.exposeFunction("print", (...words) => lines.push(words.join(" ")));
     const query = new URLSearchParams({ url, ...(token && { token }) });
-    await tab.goto(`${this.origin}/pages/${page}?${query}`);
-    return { lines, stop: () => within(context.close(), () => "the end of a browser profile") };
+    await tab.goto(`${origin}/pages/${page}?${query}`);
+    // `call` is the page's, where it has one.
+    const call = (...words) => tab.evaluate((words) => call(...words), words);
+    return { lines, call, stop: () => within(context.close(), () => "the end of a browser profile") };
   }
 
   async stop() {

@@ -42,7 +42,16 @@ cors.allowed_origins = ["${origin}"]
 "Authorization" = { type = "equals", value = "Bearer ${TOKENS.admin}", case_sensitive = true }
 `;
 
+/** The port, and the name if it has one, in a line that says where a server listens. */
+function listener(line) {
+  const found = /^listening on http:\/\/127\.0\.0\.1:(\d+)(?: as (.+))?$/.exec(line);
+  return found ? [{ port: Number(found[1]), name: found[2] }] : [];
+}
+
 export class Server {
+  /** The ports of listeners with names. */
+  listeners = {};
+
   /** Starts it with a configuration file of this name and text. */
   static async start(name, text) {
     const server = new Server();
@@ -56,17 +65,23 @@ export class Server {
   async run(port) {
     const args = ["serve", "--config", this.config];
     const env = { FANFARE__HTTP__HOST: "127.0.0.1", FANFARE__HTTP__PORT: String(port) };
+    for (const [name, port] of Object.entries(this.listeners)) {
+      env[`FANFARE__LISTENERS__${name.toUpperCase()}__PORT`] = String(port);
+    }
     this.process = new Process(process.env.FANFARE_BIN, args, env);
     const { stdout, stderr, ended } = this.process;
+    // The line of the log comes behind those of the listeners.
     const listening = stdout.until(
-      (lines) => lines.map((line) => /^listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1]).find(Boolean),
-      "the line that says where the server listens",
+      (lines) => lines.some((line) => line.startsWith("  log ")) && lines.flatMap(listener),
+      "the lines that say where the server listens",
     );
     const died = ended.then(() => {
       throw new Error(`the server ended:\n${stderr.all.join("\n")}`);
     });
     died.catch(() => {});
-    this.port = Number(await Promise.race([listening, died]));
+    const listeners = await Promise.race([listening, died]);
+    this.port = listeners[0].port;
+    for (const { name, port } of listeners) if (name) this.listeners[name] = port;
   }
 
   /** Ends it with this signal, and starts it again on the same port. */
