@@ -23,7 +23,12 @@ pub fn event(profile: Profile, seq: Seq, id: &EventId, payload: &[u8]) -> Bytes 
         Profile::Cdevent => "cdevent",
         Profile::Envelope | Profile::Message => "message",
     };
-    block(name, &profile.id_of_event(seq, id), payload)
+    let (name, id) = (("event: ", name), ("id: ", &*profile.id_of_event(seq, id)));
+    // To the specification their order is the same; those who read lines by hand know it from the profile's own documents.
+    match profile {
+        Profile::Cdevent | Profile::Envelope => block([name, id], payload),
+        Profile::Message => block([id, name], payload),
+    }
 }
 
 /// What is sent on a silent connection. With a position it also moves the client's last event id. Of all
@@ -66,9 +71,10 @@ pub fn expiring(time: Timestamp) -> Bytes {
     format!("event: expiring\ndata: the token expires at {time}\n\n").into()
 }
 
-fn block(name: &str, id: &str, payload: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(name.len() + id.len() + payload.len() + 32);
-    for (field, value) in [("event: ", name), ("id: ", id)] {
+fn block(fields: [(&str, &str); 2], payload: &[u8]) -> Bytes {
+    let bytes: usize = fields.iter().map(|(field, value)| field.len() + value.len() + 1).sum();
+    let mut out = Vec::with_capacity(bytes + payload.len() + 8);
+    for (field, value) in fields {
         out.extend_from_slice(field.as_bytes());
         out.extend_from_slice(value.as_bytes());
         out.push(b'\n');
@@ -161,7 +167,7 @@ mod tests {
         let check = |frame: Bytes, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
         let (profile, id) = (Profile::Message, EventId::new("evt_abc").unwrap());
         assert_eq!(greeting(profile), None);
-        check(event(profile, seq(42), &id, b"{}"), "event: message\nid: 42\ndata: {}\n\n");
+        check(event(profile, seq(42), &id, b"{}"), "id: 42\nevent: message\ndata: {}\n\n");
         check(keep_alive(profile, None), ": keepalive\n\n");
         check(keep_alive(profile, Some(&position(7))), ": keepalive\nid: 7\n\n");
     }
