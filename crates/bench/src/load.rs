@@ -13,7 +13,11 @@ const PUBLISHER: usize = usize::MAX;
 /// Without any progress for so long, what has not been delivered is lost.
 pub(crate) const GIVE_UP: Duration = Duration::from_secs(10);
 
+/// Where streams are that ask for nothing.
+const PATH: &str = "/sse/events";
+
 pub(crate) struct Load {
+    addr: SocketAddr,
     poller: Poller,
     publisher: Publisher,
     subscribers: Vec<Subscriber>,
@@ -25,7 +29,18 @@ pub(crate) struct Load {
 impl Load {
     /// Opens the streams, and waits until all are open. The first event will have this number.
     pub(crate) fn open(addr: SocketAddr, clients: u32, series: Series, first: u32) -> io::Result<Self> {
+        Self::open_at(addr, &vec![PATH.to_owned(); clients as usize], series, first)
+    }
+
+    /// The same with a path for each of them.
+    pub(crate) fn open_at(
+        addr: SocketAddr,
+        paths: &[String],
+        series: Series,
+        first: u32,
+    ) -> io::Result<Self> {
         let mut load = Self {
+            addr,
             poller: Poller::new()?,
             publisher: Publisher::connect(addr)?,
             subscribers: Vec::new(),
@@ -34,8 +49,8 @@ impl Load {
             buffer: vec![0; 64 * 1024].into(),
         };
         load.poller.add(&load.publisher.stream, PUBLISHER, Interest::Read)?;
-        for token in 0..clients as usize {
-            let subscriber = Subscriber::connect(addr, first)?;
+        for (token, path) in paths.iter().enumerate() {
+            let subscriber = Subscriber::connect(addr, path, first)?;
             load.poller.add(&subscriber.stream, token, Interest::Read)?;
             load.subscribers.push(subscriber);
         }
@@ -45,6 +60,17 @@ impl Load {
             }
         }
         Ok(load)
+    }
+
+    /// Where the server listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Reads what has come and nobody waited for.
+    pub(crate) fn read_what_came(&mut self) -> io::Result<()> {
+        while self.turn(Duration::ZERO)? {}
+        Ok(())
     }
 
     /// Publishes at this rate while there is to be more than has been published by this call, waits for the

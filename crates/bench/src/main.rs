@@ -1,5 +1,5 @@
-//! `fanfare-bench`: the command line. The benchmarks are in [`fanout`], [`publish`] and [`replay`], the floor server
-//! in [`floor`].
+//! `fanfare-bench`: the command line. The benchmarks are in [`fanout`], [`rooms`], [`publish`] and [`replay`], the
+//! floor server in [`floor`].
 //!
 //! Linux only, loopback only: what it measures is what a server's process costs, not a network.
 
@@ -14,6 +14,7 @@ mod publisher;
 mod replay;
 mod replayer;
 mod report;
+mod rooms;
 mod senders;
 mod subscriber;
 mod target;
@@ -36,6 +37,9 @@ struct Cli {
 enum Command {
     /// Many clients on one stream: prints a table; fails where a client missed an event.
     Fanout(fanout::Args),
+    /// One event for a room, or for a user, of many: its CPU time, beside that of a server with only those whom it is for;
+    /// fails where somebody missed it, or got what was not theirs.
+    Rooms(rooms::Args),
     /// Acknowledged publications a second, beside the disk's own rate; fails where one is not there afterwards.
     Publish(publish::Args),
     /// Many clients that come back at once while publishing goes on; fails where one of them missed an event.
@@ -49,6 +53,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Fanout(args) => fanout::run(&args),
+        Command::Rooms(args) => rooms::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Floor(args) => floor::run(&args).map(|never| match never {}),

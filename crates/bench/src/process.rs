@@ -56,6 +56,12 @@ pub(crate) fn allow_sockets(clients: usize) -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }
 
+/// How many clients' sockets a process here may have, at most.
+pub(crate) fn most_sockets() -> io::Result<u32> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(u32::try_from(hard.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(u32::MAX))
+}
+
 /// Two halves of the CPUs that this process may use: the first one for a server, the others for its load.
 #[derive(Debug)]
 pub(crate) struct Split {

@@ -43,11 +43,11 @@ enum Phase {
 }
 
 impl Subscriber {
-    /// Connects and asks for the stream; the first event on it is to have this number.
-    pub(crate) fn connect(addr: SocketAddr, expected: u32) -> io::Result<Self> {
+    /// Connects and asks for the stream at this path; the first event on it is to have this number.
+    pub(crate) fn connect(addr: SocketAddr, path: &str, expected: u32) -> io::Result<Self> {
         let mut stream = TcpStream::connect(addr)?;
-        stream
-            .write_all(b"GET /sse/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n")?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         Ok(Self { stream, phase: Phase::Head(Vec::new()), parser: Parser::new(), expected })
     }
 
