@@ -1,5 +1,5 @@
-//! `fanfare-bench`: the command line. The benchmarks are in [`fanout`], [`rooms`], [`publish`] and [`replay`], the
-//! floor server in [`floor`].
+//! `fanfare-bench`: the command line. The benchmarks are in [`fanout`], [`rooms`], [`matching`], [`publish`]
+//! and [`replay`], the floor server in [`floor`].
 //!
 //! Linux only, loopback only: what it measures is what a server's process costs, not a network.
 
@@ -7,6 +7,7 @@ mod disk;
 mod fanout;
 mod floor;
 mod load;
+mod matching;
 mod poller;
 mod process;
 mod publish;
@@ -40,6 +41,8 @@ enum Command {
     /// One event for a room, or for a user, of many: its CPU time, beside that of a server with only those whom it is for;
     /// fails where somebody missed it, or got what was not theirs.
     Rooms(rooms::Args),
+    /// What it costs to find who sees an event, without a server.
+    Matching(matching::Args),
     /// Acknowledged publications a second, beside the disk's own rate; fails where one is not there afterwards.
     Publish(publish::Args),
     /// Many clients that come back at once while publishing goes on; fails where one of them missed an event.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Fanout(args) => fanout::run(&args),
         Command::Rooms(args) => rooms::run(&args),
+        Command::Matching(args) => matching::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Floor(args) => floor::run(&args).map(|never| match never {}),

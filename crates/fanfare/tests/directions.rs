@@ -20,7 +20,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("stream", &["event"]),
     ("source", &["event", "transform", "auth"]),
     ("testkit", &[]),
-    ("bench", &["testkit"]),
+    ("bench", &["event", "stream", "testkit"]),
 ];
 
 /// A package that only one crate may depend on, or that some must not.
