@@ -34,6 +34,19 @@ impl Block {
         self.set(name, Data::Bool(value), span);
     }
 
+    /// A text, or, where it could not be read and that has been reported, a value that nothing is said about.
+    pub(crate) fn text_or_broken(&mut self, name: &str, text: Option<String>, span: Span) {
+        match text {
+            Some(text) => self.text(name, text, span),
+            None => self.set(name, Data::Broken, span),
+        }
+    }
+
+    /// A key and a value that mean the same in both dialects.
+    pub(crate) fn entry(&mut self, entry: Entry) {
+        self.table.entries.push(entry);
+    }
+
     /// A value that means the same in both dialects.
     pub(crate) fn node(&mut self, name: &str, node: Node) {
         let span = node.span;
@@ -57,6 +70,11 @@ impl Block {
 
     pub(crate) fn into_table(self) -> Table {
         self.table
+    }
+
+    /// The block as an item of a list.
+    pub(crate) fn into_node(self) -> Node {
+        Node { span: self.span, data: Data::Table(self.table), raw: None }
     }
 
     /// The block under its name.

@@ -11,11 +11,13 @@ mod diagnostics;
 mod dotenv;
 mod env;
 mod file;
+mod hcl;
 mod inboxclaw;
 mod keys;
 mod loose;
 mod mask;
 mod model;
+mod mycel;
 mod native;
 mod overlay;
 mod print;
@@ -35,11 +37,13 @@ pub use model::{
     Operation, Program, Rest, Retention, Route, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink,
     Transformer, TransformerKind, Ttl, Webhook, Window,
 };
-pub use reference::{inboxclaw_reference, reference};
+pub use reference::{inboxclaw_reference, mycel_reference, reference};
 pub use secret::{Secret, Secrets};
 pub use span::Span;
 
 use std::ffi::OsStr;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use checker::Checker;
@@ -72,17 +76,48 @@ type = \"sse\"
 id = \"events\"
 ";
 
-/// Reads the file at `path` and checks it.
+/// Reads the file at `path`, or all of Mycel's files in the folder at `path`, and checks it.
 #[must_use]
 pub fn load(path: &Path, env: &Env) -> Loaded {
+    if path.is_dir() {
+        return load_folder(path, env);
+    }
     match read_text(path) {
         Ok(text) => parse(path, &text, env),
         Err(error) => unreadable(path, &error),
     }
 }
 
+/// All files of a folder are one configuration of Mycel's.
+fn load_folder(folder: &Path, env: &Env) -> Loaded {
+    let paths = match mycel::files::in_folder(folder) {
+        Ok(paths) => paths,
+        Err(error) => return refused(folder, &error),
+    };
+    let mut diagnostics = Diagnostics::default();
+    let (mut texts, mut total, mut incomplete) = (Vec::new(), 0, false);
+    for path in &paths {
+        match read_text(path) {
+            Ok(text) => {
+                total += text.len();
+                texts.push((diagnostics.add_file(path.display().to_string()), text));
+            }
+            Err(error) => {
+                add_unreadable(path, &error, &mut diagnostics);
+                incomplete = true;
+            }
+        }
+        if total > mycel::files::MAX_BYTES {
+            return refused(folder, &"the files in this folder are larger than 16 MiB");
+        }
+    }
+    let texts: Vec<_> = texts.iter().map(|(file, text)| (*file, text.as_str())).collect();
+    read_mycel(&texts, folder, env, diagnostics, incomplete)
+}
+
 /// Checks a configuration that has been read already. `name` is what messages call it; its ending says which dialect
-/// it is in (`.yaml` and `.yml` are Inboxclaw's), and relative paths in it start from its folder.
+/// it is in (`.yaml` and `.yml` are Inboxclaw's, `.mycel` and `.hcl` Mycel's), and relative paths in it start from its
+/// folder.
 #[must_use]
 pub fn parse(name: &Path, text: &str, env: &Env) -> Loaded {
     if text.len() as u64 > MAX_FILE {
@@ -90,36 +125,68 @@ pub fn parse(name: &Path, text: &str, env: &Env) -> Loaded {
     }
     let mut diagnostics = Diagnostics::default();
     let file = diagnostics.add_file(name.display().to_string());
-    let folder = name.parent().unwrap_or(Path::new("")).to_owned();
-    let dialect = dialect(name);
-    let checker = |diagnostics, env| Checker {
+    let folder = name.parent().unwrap_or(Path::new(""));
+    match dialect(name) {
+        Dialect::Native => {
+            let mut checker = checker(Dialect::Native, folder, env, diagnostics);
+            let ending = name.extension().unwrap_or_default();
+            let document = read_toml(text, file, ending, &mut checker);
+            finish(document, file..=file, checker)
+        }
+        Dialect::Inboxclaw => {
+            let env = dotenv::environment(folder, env, &mut diagnostics);
+            let mut checker = checker(Dialect::Inboxclaw, folder, &env, diagnostics);
+            let document = inboxclaw::read(text, file, &mut checker);
+            finish(document, file..=file, checker)
+        }
+        Dialect::Mycel => read_mycel(&[(file, text)], folder, env, diagnostics, false),
+    }
+}
+
+/// `folder` is where relative paths start.
+fn read_mycel(
+    texts: &[(u32, &str)],
+    folder: &Path,
+    env: &Env,
+    mut diagnostics: Diagnostics,
+    incomplete: bool,
+) -> Loaded {
+    let files = 0..=texts.last().map_or(0, |(file, _)| *file);
+    let first = texts.first().map_or(0, |(file, _)| *file);
+    let env = dotenv::environment(folder, env, &mut diagnostics);
+    let mut checker = checker(Dialect::Mycel, folder, &env, diagnostics);
+    checker.incomplete = incomplete;
+    let document = mycel::read(texts, Span::new(first, 0..0), &mut checker);
+    finish(document, files, checker)
+}
+
+fn checker<'e>(dialect: Dialect, folder: &Path, env: &'e Env, diagnostics: Diagnostics) -> Checker<'e> {
+    Checker {
         diagnostics,
         env,
         dialect,
         concealed: Vec::new(),
         listeners: Vec::new(),
-        folder: folder.clone(),
+        folder: folder.to_owned(),
         switched_off: false,
         incomplete: false,
-    };
-    match dialect {
-        Dialect::Native => {
-            let mut checker = checker(diagnostics, env);
-            let ending = name.extension().unwrap_or_default();
-            let document = read_toml(text, file, ending, &mut checker);
-            finish(document, file, checker)
-        }
-        Dialect::Inboxclaw => {
-            let env = dotenv::environment(&folder, env, &mut diagnostics);
-            let mut checker = checker(diagnostics, &env);
-            let document = inboxclaw::read(text, file, &mut checker);
-            finish(document, file, checker)
-        }
     }
 }
 
 fn dialect(name: &Path) -> Dialect {
-    if is_inboxclaw(name) { Dialect::Inboxclaw } else { Dialect::Native }
+    if is_inboxclaw(name) {
+        Dialect::Inboxclaw
+    } else if mycel::is_file(name) {
+        Dialect::Mycel
+    } else {
+        Dialect::Native
+    }
+}
+
+/// Whether what is at this path is read as Mycel's HCL, whose keys have other names than native ones.
+#[must_use]
+pub fn is_mycel(path: &Path) -> bool {
+    mycel::is_file(path) || path.is_dir()
 }
 
 /// Whether a file of this name is read as Inboxclaw's YAML, whose keys have other names than native ones.
@@ -144,19 +211,25 @@ fn read_toml(text: &str, file: u32, ending: &OsStr, checker: &mut Checker<'_>) -
         let problem = checker.diagnostics.error(Span::new(file, error.range.clone()), message);
         if !ending.eq_ignore_ascii_case("toml") {
             problem.help("Inboxclaw's YAML is read from files whose names end in `.yaml` or `.yml`");
+            problem.help(
+                "Mycel's HCL is read from files whose names end in `.mycel` or `.hcl`, and from folders",
+            );
         }
     }
     checker.incomplete = !errors.is_empty();
     document
 }
 
-/// Lays the environment over a native document, and reads it.
-fn finish(mut document: Table, file: u32, mut checker: Checker<'_>) -> Loaded {
+/// Lays the environment over a native document, and reads it. `files` are those that the document was made of.
+fn finish(mut document: Table, files: RangeInclusive<u32>, mut checker: Checker<'_>) -> Loaded {
+    let start = Span::new(*files.start(), 0..0);
     overlay::apply(&mut document, checker.env, &mut checker.diagnostics);
-    if checker.dialect == Dialect::Inboxclaw {
-        inboxclaw::settle(&mut document, file);
+    match checker.dialect {
+        Dialect::Native => {}
+        Dialect::Inboxclaw => inboxclaw::settle(&mut document, *files.start()),
+        Dialect::Mycel => mycel::settle(&document, files, &mut checker),
     }
-    let config = native::read(&document, Span::new(file, 0..0), &mut checker);
+    let config = native::read(&document, start, &mut checker);
     Loaded { config, diagnostics: checker.diagnostics }
 }
 
@@ -169,6 +242,11 @@ pub fn builtin(env: &Env) -> Loaded {
 
 fn unreadable(path: &Path, error: &FileError) -> Loaded {
     let mut diagnostics = Diagnostics::default();
+    add_unreadable(path, error, &mut diagnostics);
+    Loaded { config: Config::default(), diagnostics }
+}
+
+fn add_unreadable(path: &Path, error: &FileError, diagnostics: &mut Diagnostics) {
     let file = diagnostics.add_file(path.display().to_string());
     let mut at = 0..0;
     if let FileError::NotUtf8(before) = error {
@@ -177,6 +255,13 @@ fn unreadable(path: &Path, error: &FileError) -> Loaded {
         diagnostics.set_text(file, masked);
     }
     diagnostics.error(Span::new(file, at), format!("cannot read the configuration: {error}"));
+}
+
+/// What came of a folder that is no configuration.
+fn refused(folder: &Path, why: &dyn Display) -> Loaded {
+    let mut diagnostics = Diagnostics::default();
+    let file = diagnostics.add_file(folder.display().to_string());
+    diagnostics.error(Span::new(file, 0..0), format!("cannot read the configuration: {why}"));
     Loaded { config: Config::default(), diagnostics }
 }
 

@@ -2,6 +2,7 @@
 //! it is broken: what is not known to be harmless is masked.
 
 mod broken;
+mod hcl;
 mod yaml;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
 pub(crate) use broken::broken;
+pub(crate) use hcl::words as hcl;
 pub(crate) use yaml::document as yaml_document;
 
 use crate::keys::{Exposure, Section};
@@ -56,6 +58,15 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| Known::new(&crate::native::SECT
 
 static KNOWN_OF_INBOXCLAW: LazyLock<Known> = LazyLock::new(|| Known::new(&crate::inboxclaw::SECTIONS));
 
+/// Of what Mycel has and this does not, some holds secrets.
+static KNOWN_OF_MYCEL: LazyLock<Known> = LazyLock::new(|| {
+    let mut known = Known::new(&crate::mycel::SECTIONS);
+    let keys = || crate::mycel::SECTIONS.iter().flat_map(|section| section.keys);
+    known.shown.retain(|name| keys().any(|key| key.name() == *name));
+    known.words.insert("env");
+    known
+});
+
 /// Whose keys a text has, and how it is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -63,6 +74,8 @@ pub(crate) enum Dialect {
     Native,
     /// YAML.
     Inboxclaw,
+    /// HCL.
+    Mycel,
 }
 
 impl Dialect {
@@ -70,15 +83,21 @@ impl Dialect {
         match self {
             Self::Native => &KNOWN,
             Self::Inboxclaw => &KNOWN_OF_INBOXCLAW,
+            Self::Mycel => &KNOWN_OF_MYCEL,
         }
     }
 
     /// What stands between a key and its value.
     fn separator(self) -> char {
         match self {
-            Self::Native => '=',
+            Self::Native | Self::Mycel => '=',
             Self::Inboxclaw => ':',
         }
+    }
+
+    /// Whether anyone may see the values of a key.
+    pub(crate) fn shows(self, key: &str) -> bool {
+        self.known().shown.contains(key)
     }
 }
 

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::keys::{Fate, Foreign, Section};
-use crate::{inboxclaw, native};
+use crate::{inboxclaw, mycel, native};
 
 const INBOXCLAW_INTRODUCTION: &str = include_str!("inboxclaw/introduction.md");
+
+const MYCEL_INTRODUCTION: &str = include_str!("mycel/introduction.md");
 
 const INTRODUCTION: &str = "# Configuration
 
@@ -13,7 +15,7 @@ const INTRODUCTION: &str = "# Configuration
      UPDATE_DOCS=1 cargo test -p fanfare-config --test reference -->
 
 A configuration is one TOML file. Files of cdviz-collector are read as they are, and so are
-[Inboxclaw's](inboxclaw.md), which are YAML.
+[Inboxclaw's](inboxclaw.md), which are YAML, and [Mycel's](mycel.md), which are HCL.
 `fanfare check FILE` reports every problem of a file at once, and `fanfare check --print FILE` shows what it means
 with all defaults.
 
@@ -38,6 +40,12 @@ pub fn reference() -> String {
 #[must_use]
 pub fn inboxclaw_reference() -> String {
     page(INBOXCLAW_INTRODUCTION, &inboxclaw::SECTIONS, "yaml")
+}
+
+/// The reference page of Mycel's dialect, in Markdown.
+#[must_use]
+pub fn mycel_reference() -> String {
+    page(MYCEL_INTRODUCTION, &mycel::SECTIONS, "hcl")
 }
 
 fn page(introduction: &str, sections: &[&Section], language: &str) -> String {

@@ -8,6 +8,7 @@ use toml_writer::{ToTomlValue as _, TomlStringBuilder};
 
 use crate::checker::{Checker, items, list, quoted, suggest, text};
 use crate::keys::{Exposure, Read};
+use crate::mask::Dialect;
 use crate::secret::Secret;
 use crate::tree::{Data, Node};
 use crate::units::{
@@ -229,9 +230,11 @@ impl<T: Copy + PartialEq + Sync> Read for Choice<T> {
             }
             problem.help(served);
         } else {
-            checker
-                .error(node.span, format!("unknown {key} {}", quoted(word)))
-                .help(suggest(word, &names, "served"));
+            // What came out of a variable of a dialect is not shown.
+            let is_secret = node.raw.is_some() && checker.dialect == Dialect::Mycel;
+            let shown = if is_secret { "that this names".to_owned() } else { quoted(word) };
+            let help = if is_secret { served } else { suggest(word, &names, "served") };
+            checker.error(node.span, format!("unknown {key} {shown}")).help(help);
         }
         None
     }

@@ -1,5 +1,5 @@
 //! A document as a tree in which every key and value knows its place. What the keys mean is not known here. TOML is
-//! read here, YAML in `yaml`.
+//! read here, YAML in `yaml`, HCL in `hcl`.
 
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ pub(crate) enum Data {
     Float(f64),
     Bool(bool),
     Datetime(String),
-    /// Only YAML has it.
+    /// Only YAML and HCL have it.
     Null,
     List(Vec<Node>),
     Table(Table),
@@ -78,9 +78,10 @@ impl Node {
     /// What kind of value it is, in the words of its dialect.
     pub(crate) fn kind(&self, dialect: Dialect) -> &'static str {
         match self.data {
-            Data::Integer(_) | Data::Float(_) if dialect == Dialect::Inboxclaw => "a number",
-            Data::List(_) if dialect == Dialect::Inboxclaw => "a list",
+            Data::Integer(_) | Data::Float(_) if dialect != Dialect::Native => "a number",
+            Data::List(_) if dialect != Dialect::Native => "a list",
             Data::Table(_) if dialect == Dialect::Inboxclaw => "a mapping",
+            Data::Table(_) if dialect == Dialect::Mycel => "a block",
             Data::Text { .. } => "a string",
             Data::Integer(_) => "an integer",
             Data::Float(_) => "a float",

@@ -1,4 +1,4 @@
-//! A golden file for every diagnostic: `diagnostics/NAME.toml` or `NAME.yaml` is read, and what is said about it must be
+//! A golden file for every diagnostic: `diagnostics/NAME.toml`, `NAME.yaml` or `NAME.mycel` is read, and what is said about it must be
 //! `diagnostics/NAME.txt`. `UPDATE_GOLDEN=1 cargo test -p fanfare-config --test diagnostics` writes them anew.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -33,8 +33,9 @@ fn check(name: &str, path: &Path, env: &Env) {
 #[test]
 fn every_case_says_what_its_golden_file_says() {
     let files = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
-    let cases: Vec<PathBuf> =
-        files.filter(|path| path.extension().is_some_and(|it| it == "toml" || it == "yaml")).collect();
+    let cases: Vec<PathBuf> = files
+        .filter(|path| path.extension().is_some_and(|it| it == "toml" || it == "yaml" || it == "mycel"))
+        .collect();
     assert!(!cases.is_empty());
     for path in cases {
         let name = path.file_stem().unwrap().to_str().unwrap();

@@ -1,14 +1,15 @@
-//! `docs/configuration.md` and `docs/inboxclaw.md` are made from the keys; their examples load, and the README's does.
+//! `docs/configuration.md`, `docs/inboxclaw.md` and `docs/mycel.md` are made from the keys; their examples load, and the README's does.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::path::Path;
 
-use fanfare_config::{Env, inboxclaw_reference, parse, reference};
+use fanfare_config::{Env, inboxclaw_reference, mycel_reference, parse, reference};
 
 const PAGE: &str = "../../docs/configuration.md";
 const INBOXCLAW_PAGE: &str = "../../docs/inboxclaw.md";
+const MYCEL_PAGE: &str = "../../docs/mycel.md";
 
 fn check_page(path: &str, page: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -26,6 +27,7 @@ fn check_page(path: &str, page: &str) {
 fn the_pages_say_what_the_keys_say() {
     check_page(PAGE, &reference());
     check_page(INBOXCLAW_PAGE, &inboxclaw_reference());
+    check_page(MYCEL_PAGE, &mycel_reference());
 }
 
 #[test]
@@ -41,6 +43,7 @@ fn every_example_loads() {
     };
     check(&reference(), "toml", 10);
     check(&inboxclaw_reference(), "yaml", 7);
+    check(&mycel_reference(), "hcl", 3);
 }
 
 #[test]
@@ -66,6 +69,7 @@ fn examples<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
 fn links_within_a_page_lead_somewhere() {
     check_links(&reference());
     check_links(&inboxclaw_reference());
+    check_links(&mycel_reference());
 }
 
 fn check_links(page: &str) {

@@ -56,16 +56,17 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArguments {
-    /// The configuration: TOML, or, where its name ends in .yaml or .yml, Inboxclaw's. Any key can be overridden from the
-    /// environment: `FANFARE__HTTP__PORT=9090`.
-    #[arg(short, long, value_name = "FILE")]
+    /// The configuration: TOML, or, where its name ends in .yaml or .yml, Inboxclaw's, or, where it ends in .mycel or .hcl,
+    /// or is a folder, Mycel's. Any key can be overridden from the environment: `FANFARE__HTTP__PORT=9090`.
+    #[arg(short, long, value_name = "FILE|FOLDER")]
     pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArguments {
-    /// The configuration: TOML, or, where its name ends in .yaml or .yml, Inboxclaw's.
-    #[arg(value_name = "FILE")]
+    /// The configuration: TOML, or, where its name ends in .yaml or .yml, Inboxclaw's, or, where it ends in .mycel or .hcl,
+    /// or is a folder, Mycel's.
+    #[arg(value_name = "FILE|FOLDER")]
     pub(crate) file: PathBuf,
     /// Print the whole configuration, defaults and overrides included, as TOML. Secrets are masked.
     #[arg(long)]

@@ -105,8 +105,16 @@ impl Line<'_, '_> {
             Place::Header(known) => known && !is_text,
             // A string without an end, or with such characters in it, may have swallowed what comes behind it.
             Place::Value(key) => {
-                let is_whole = !name.contains(['=', '#', '"', '\'', ',', '{', '}', '[', ']']);
+                let is_address = self.dialect == Dialect::Mycel && name.contains('@');
+                let is_whole = !is_address && !name.contains(['=', '#', '"', '\'', ',', '{', '}', '[', ']']);
                 self.dialect.known().shown.contains(key) && is_whole && is_closed
+            }
+            // The name of a block.
+            Place::Key("connector" | "flow") if self.dialect == Dialect::Mycel => {
+                is_text
+                    && is_closed
+                    && !name.contains(['=', ':', '@', '$'])
+                    && rest.trim_start().starts_with('{')
             }
             Place::Key(_) | Place::Within => false,
         }

@@ -6,6 +6,7 @@ use super::sink::Patterns;
 use super::source::rest;
 use crate::checker::{Checker, Fields, list, nearest, quoted, suggest};
 use crate::keys::{Key, Optional, Or, Required, Section};
+use crate::mask::Dialect;
 use crate::shapes::{ANY_TEXT, Nested, Text};
 use crate::tree::{Entry, Node, Table};
 use crate::{Extractor, Identity, Route, Sink, SinkKind, Source, Span};
@@ -94,9 +95,16 @@ pub(super) fn read_all(
         return Vec::new();
     };
     if items.is_empty() {
-        checker
-            .warning(entry.span, "no event goes anywhere: `routes` is empty")
-            .help("leave `routes` out to send the events of every source to every sink");
+        let (why, help) = match checker.dialect {
+            Dialect::Mycel => (
+                "there is no flow",
+                "`flow \"NAME\" { from { … } to { … } }` sends what comes from one connector to another",
+            ),
+            _ => ("`routes` is empty", "leave `routes` out to send the events of every source to every sink"),
+        };
+        if !checker.incomplete {
+            checker.warning(entry.span, format!("no event goes anywhere: {why}")).help(help);
+        }
         return Vec::new();
     }
     let mut used = Vec::new();
@@ -113,19 +121,24 @@ pub(super) fn read_all(
             routes.push(route);
         }
     }
+    if checker.incomplete {
+        return routes;
+    }
+    let unnamed = match checker.dialect {
+        Dialect::Mycel => "no flow names it; events go only where flows say",
+        _ => "no route names it; where there are routes, events go only where they say",
+    };
     for source in sources {
         if source.extractor.is_some() && !used.iter().any(|(from, _)| *from == source.name) {
             let message = format!("the events of source {} go nowhere", quoted(source.name.as_str()));
-            checker
-                .warning(source.span, message)
-                .help("no route names it; where there are routes, events go only where they say");
+            checker.warning(source.span, message).help(unnamed);
         }
     }
     for sink in sinks {
         if !used.iter().any(|(_, to)| *to == sink.name) {
             checker
                 .warning(sink.span, format!("nothing comes to sink {}", quoted(sink.name.as_str())))
-                .help("no route names it; where there are routes, events go only where they say");
+                .help(unnamed);
         }
     }
     routes

@@ -23,7 +23,7 @@ pub(crate) const ENABLED: Key<Or<Flag>> = Key {
     presence: Or(Flag, || true),
 };
 
-const EXTRACTOR: Key<Optional<Nested>> = Key {
+pub(crate) const EXTRACTOR: Key<Optional<Nested>> = Key {
     name: "extractor",
     doc: "How it receives events.",
     presence: Optional(

@@ -29,6 +29,7 @@ fn all_that_is_shown(name: &str, text: &str, env: &Env) -> (Loaded, String) {
 
 const NATIVE: &str = "test.toml";
 const INBOXCLAW: &str = "test.yaml";
+const MYCEL: &str = "test.mycel";
 
 /// Configurations of a dialect to break: those of the seeds, and those of the golden files.
 fn files(name: &str) -> Vec<String> {
@@ -72,6 +73,25 @@ const YAML_WITH_SECRETS: [&str; 5] = [
      type: $TOKEN\n    match: [$TOKEN, \"$TOKEN*\"]\n    path: ?$TOKEN\n    heartbeat_timeout: $TOKEN\n",
 ];
 
+/// The same in Mycel's.
+const HCL_WITH_SECRETS: [&str; 6] = [
+    "connector \"q\" {\n  type = \"mq\"\n  url = \"amqp://guest:SECRET@localhost\" # was SECRET\n  queue = \"a\"\n}\n\
+     connector \"s\" {\n  type = \"sse\"\n}\nflow \"f\" {\n  from {\n    connector = \"q\"\n  }\n  to {\n    \
+     connector = \"s\"\n    operation = \"broadcast\"\n  }\n}\n",
+    "connector \"q\" {\n  type = \"mq\"\n  username = \"a\"\n  password = env(\"NONE\", \"SECRET\")\n  vhost = \"x\"\n  \
+     consumer {\n    queue = \"q\"\n    args = { \"x\" = \"SECRET\" }\n  }\n}\n",
+    "connector \"api\" {\n  type = \"rest\"\n  auth {\n    type = \"jwt\"\n    secret = <<-EOT\n      SECRET\n    EOT\n    \
+     keys = [\"SECRET\"]\n  }\n}\n",
+    "/* SECRET */\n// SECRET\nconnector \"s\" {\n  type = \"slack\"\n  token = SECRET\n  webhook_url = \"https://a/${SECRET}\"\n}\n",
+    "connector \"q\" {\n  type = \"mq\"\n  url = coalesce(\"SECRET\", \"SECRET\")\n  \
+     tls {\n    key = \"k.pem\"\n    passphrase = true ? \"SECRET\" : \"SECRET\"\n  }\n}\n",
+    "connector \"q\" {\n  type = env(\"TOKEN\")\n}\nconnector \"s\" {\n  type = \"sse\"\n  host = env(\"TOKEN\")\n  \
+     port = env(\"TOKEN\")\n  path = \"/${env(\"TOKEN\")}\"\n  heartbeat_interval = env(\"TOKEN\")\n}\nconnector \"r\" {\n  \
+     type = \"mq\"\n  driver = env(\"TOKEN\")\n  url = env(\"TOKEN\")\n}\nflow \"f\" {\n  from {\n    connector = \
+     env(\"TOKEN\")\n    operation = env(\"TOKEN\")\n  }\n  to {\n    connector = \"s\"\n    operation = \
+     env(\"TOKEN\")\n    target = env(\"TOKEN\")\n  }\n}\n",
+];
+
 /// Places for a secret in the environment.
 const SECRET_VARIABLES: [(&str, &str); 5] = [
     ("TOKEN", "SECRET"),
@@ -86,6 +106,7 @@ proptest! {
     fn no_text_makes_it_panic(text in "\\PC*|[\\x00-\\x7f\u{e9}\u{1f600}]*", env in variables()) {
         all_that_is_shown(NATIVE, &text, &env);
         all_that_is_shown(INBOXCLAW, &text, &env);
+        all_that_is_shown(MYCEL, &text, &env);
     }
 
     #[test]
@@ -97,11 +118,14 @@ proptest! {
     }
 
     #[test]
-    fn what_a_broken_file_of_inboxclaw_still_means_can_be_printed(
-        text in proptest::sample::select(files(INBOXCLAW)).prop_flat_map(|text| broken(text, 0..6)),
+    fn what_a_broken_file_of_another_dialect_still_means_can_be_printed(
+        (name, text) in proptest::sample::select(vec![INBOXCLAW, MYCEL]).prop_flat_map(|name| {
+            let text = proptest::sample::select(files(name)).prop_flat_map(|text| broken(text, 0..6));
+            (Just(name), text)
+        }),
         env in variables(),
     ) {
-        let (loaded, _) = all_that_is_shown(INBOXCLAW, &text, &env);
+        let (loaded, _) = all_that_is_shown(name, &text, &env);
         if !loaded.diagnostics.has_errors() {
             let printed = loaded.config.to_toml(Secrets::Shown);
             let again = parse(Path::new(NATIVE), &printed, &Env::default());
@@ -109,6 +133,18 @@ proptest! {
             prop_assert!(!again.diagnostics.has_errors(), "{}\n{}\n{}", text, printed, rendered);
             prop_assert_eq!(again.config, loaded.config, "{}\n{}", text, printed);
         }
+    }
+
+    #[test]
+    fn no_secret_of_mycels_file_is_shown(
+        secret in SECRETS,
+        text in proptest::sample::select(&HCL_WITH_SECRETS).prop_flat_map(|text| broken(text.to_owned(), 0..4)),
+    ) {
+        let text = text.replace("SECRET", &secret);
+        let env = Env::from_iter([("TOKEN", &secret)]);
+        let (loaded, _) = all_that_is_shown(MYCEL, &text, &env);
+        let shown = [loaded.diagnostics.render(false), loaded.diagnostics.render(true)].concat();
+        prop_assert!(!shown.contains(&secret), "{}\n{}", text, shown);
     }
 
     #[test]

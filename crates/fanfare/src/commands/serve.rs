@@ -68,9 +68,16 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
             Ok(server) => server,
             Err(StartError::Open(error)) => {
                 let mut advice = error.advice();
-                let is_inboxclaw = arguments.config.as_deref().is_some_and(fanfare_config::is_inboxclaw);
-                if is_inboxclaw && advice.contains("log.path") {
-                    advice.push_str("; in this file `log.path` is `database.db_path`");
+                if advice.contains("log.path") {
+                    advice.push_str(match arguments.config.as_deref() {
+                        Some(path) if fanfare_config::is_inboxclaw(path) => {
+                            "; in this file `log.path` is `database.db_path`"
+                        }
+                        Some(path) if fanfare_config::is_mycel(path) => {
+                            "; here FANFARE__LOG__PATH in the environment is `log.path`"
+                        }
+                        _ => "",
+                    });
                 }
                 complain(&format!("cannot open the log: {error}"), &advice);
                 return Exit::Failed;

@@ -80,13 +80,13 @@ pub(crate) const HEADERS_TO_KEEP: Key<Or<Items<Text>>> = Key {
     presence: Or(Items { kind: "an array of names of headers", item: SHORT_NAME, if_empty: None }, Vec::new),
 };
 
-const QUEUE: Key<Required<Nested>> = Key {
+pub(crate) const QUEUE: Key<Required<Nested>> = Key {
     name: "queue",
     doc: "The queue that is consumed.",
     presence: Required(Nested("a table, see [`[sources.NAME.extractor.queue]`](#sourcesnameextractorqueue)")),
 };
 
-const EXCHANGE: Key<Optional<Nested>> = Key {
+pub(crate) const EXCHANGE: Key<Optional<Nested>> = Key {
     name: "exchange",
     doc: "An exchange that the queue is bound to.",
     presence: Optional(
@@ -95,7 +95,7 @@ const EXCHANGE: Key<Optional<Nested>> = Key {
     ),
 };
 
-const TLS: Key<Optional<Nested>> = Key {
+pub(crate) const TLS: Key<Optional<Nested>> = Key {
     name: "tls",
     doc: "Certificates, for `amqps://`.",
     presence: Optional(

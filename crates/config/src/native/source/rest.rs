@@ -123,10 +123,10 @@ impl Read for OperationText {
     }
 }
 
-type Wrong = (&'static str, Option<&'static str>);
+pub(crate) type Wrong = (&'static str, Option<&'static str>);
 
 /// What is wrong with it stands beside the caret; behind it what to do.
-fn parse(text: &str) -> Result<Operation, Wrong> {
+pub(crate) fn parse(text: &str) -> Result<Operation, Wrong> {
     let wrong = |problem| (problem, None);
     let (method, path) =
         text.split_once(' ').ok_or(wrong("between the method and the path there is one space"))?;
