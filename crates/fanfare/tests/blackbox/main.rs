@@ -13,6 +13,8 @@ mod kit;
 mod lag;
 mod limits;
 mod log_file;
+#[cfg(feature = "source_rest")]
+mod mycel;
 mod narrowing;
 #[cfg(feature = "sink_http_pull")]
 mod pull;
