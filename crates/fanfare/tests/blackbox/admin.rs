@@ -35,7 +35,7 @@ fn start() -> Server {
 }
 
 /// Where a server says that its operator may ask.
-pub(crate) fn admin(server: &Server) -> SocketAddr {
+pub(crate) fn address(server: &Server) -> SocketAddr {
     eventually("line that says where the operator may ask", || {
         let printed = server.stdout();
         let address =
@@ -45,7 +45,7 @@ pub(crate) fn admin(server: &Server) -> SocketAddr {
 }
 
 fn ask(server: &Server, method: &str, query: &str) -> Response {
-    http::request(admin(server), method, &format!("{CONNECTIONS}{query}"), &[], b"").unwrap()
+    http::request(address(server), method, &format!("{CONNECTIONS}{query}"), &[], b"").unwrap()
 }
 
 /// The open streams that are meant, and how many there are.
@@ -295,7 +295,7 @@ fn what_may_be_a_mistake_ends_nobody() {
 fn pages_in_the_operators_browser_end_nobody() {
     let server = start();
     let _client = open(&server, "/sse/events?user_id=42");
-    let admin = admin(&server);
+    let admin = address(&server);
     for headers in [
         [("Origin", "http://evil.example")],
         [("Origin", "null")],
@@ -323,7 +323,7 @@ fn pages_in_the_operators_browser_end_nobody() {
 fn it_has_header_rules_of_its_own() {
     let rule = r#""Authorization" = { type = "equals", value = "hunter2", prefix = "Bearer " }"#;
     let server = serve(&format!("{BASE}{ADMIN}host = \"0.0.0.0\"\n[admin.headers]\n{rule}\n"));
-    let admin = SocketAddr::from(([127, 0, 0, 1], admin(&server).port()));
+    let admin = SocketAddr::from(([127, 0, 0, 1], address(&server).port()));
     let check = |headers: &[(&str, &str)], status: u16| {
         let response =
             http::request(admin, "DELETE", &format!("{CONNECTIONS}?user=1"), headers, b"").unwrap();
@@ -341,7 +341,7 @@ fn it_has_header_rules_of_its_own() {
 #[test]
 fn nothing_else_is_served_where_the_operator_asks_and_it_ends_with_the_server() {
     let mut server = start();
-    let admin = admin(&server);
+    let admin = address(&server);
     for path in ["/", "/sse/events", "/webhook/ci", "/admin"] {
         assert_eq!(http::get(admin, path, &[]).unwrap().status(), 404, "{path}");
     }
