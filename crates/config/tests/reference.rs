@@ -44,6 +44,9 @@ fn every_example_loads() {
     check(&reference(), "toml", 10);
     check(&inboxclaw_reference(), "yaml", 7);
     check(&mycel_reference(), "hcl", 3);
+    for page in ["rest", "routing"] {
+        check(&fs::read_to_string(format!("../../docs/{page}.md")).unwrap(), "toml", 1);
+    }
 }
 
 #[test]
