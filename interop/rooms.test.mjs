@@ -2,7 +2,6 @@
 // what, and what they get after the server was killed.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 
 import { Browser } from "./lib/browser.mjs";
@@ -14,10 +13,16 @@ let browser;
 before(async () => (browser = await Browser.start()));
 after(() => browser?.stop());
 
-/** A server with the streams on a listener of their own; pages of these origins may use it. */
+const EXAMPLE = new URL("../crates/config/tests/mycel/example/", import.meta.url);
+
+/** Mycel's example, from its folder; pages of these origins may use it. Browsers come back soon. */
 async function serve(t, origins = ["*"]) {
-  const text = await readFile(new URL("rooms/fanfare.toml", import.meta.url), "utf8");
-  const server = await Server.start("fanfare.toml", text.replaceAll("ORIGINS", origins.join('", "')));
+  const cors = JSON.stringify(origins);
+  const server = await Server.startFolder(EXAMPLE, ["events"], {
+    FANFARE__SINKS__EVENTS__CORS__ALLOWED_ORIGINS: cors,
+    FANFARE__SINKS__EVENTS__RETRY: "200ms",
+    FANFARE__SOURCES__API__EXTRACTOR__CORS: `{ allowed_origins = ${cors} }`,
+  });
   t.after(() => server.stop());
   return server;
 }
@@ -35,7 +40,7 @@ async function call(server, path, input) {
 
 /** `curl -N` with a stream open; `receives` waits for these messages and no others before them. */
 async function listen(t, server, query, ...args) {
-  const url = `http://127.0.0.1:${server.listeners.public}/events${query}`;
+  const url = `http://127.0.0.1:${server.listeners.events}/events${query}`;
   const process = new Process("curl", ["--silent", "--verbose", "-N", ...args, url]);
   t.after(() => process.end("SIGKILL"));
   const { stdout: lines, stderr } = process;
@@ -109,7 +114,7 @@ describe("Mycel's example", { concurrency: 4 }, () => {
   test("Chromium: streams of two origins get what is theirs, through a kill of the server", async (t) => {
     const origins = [browser.origin, browser.originAt("localhost")];
     const server = await serve(t, origins);
-    const proxy = await Proxy.start(server.listeners.public);
+    const proxy = await Proxy.start(server.listeners.events);
     t.after(() => proxy.stop());
     const url = `http://127.0.0.1:${proxy.port}/events`;
     const pages = [];
@@ -163,7 +168,7 @@ describe("Mycel's example", { concurrency: 4 }, () => {
 
   test("Chromium: what comes before a room's first message is not lost", async (t) => {
     const server = await serve(t);
-    const proxy = await Proxy.start(server.listeners.public);
+    const proxy = await Proxy.start(server.listeners.events);
     t.after(() => proxy.stop());
     const page = await browser.open("rooms.html", `http://127.0.0.1:${proxy.port}/events`);
     t.after(() => page.stop());
@@ -180,7 +185,7 @@ describe("Mycel's example", { concurrency: 4 }, () => {
 
   test("Chromium: pages of allowed origins may call operations, others neither call nor listen", async (t) => {
     const server = await serve(t, [browser.origin]);
-    const url = `http://127.0.0.1:${server.listeners.public}/events`;
+    const url = `http://127.0.0.1:${server.listeners.events}/events`;
     const page = await browser.open("rooms.html", url);
     t.after(() => page.stop());
     const foreign = await browser.open("rooms.html", url, undefined, browser.originAt("localhost"));

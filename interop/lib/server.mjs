@@ -1,7 +1,7 @@
 // The real binary on a free port, in a folder of its own.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -62,10 +62,23 @@ export class Server {
     return server;
   }
 
+  /** Starts it with a copy of a folder; `listeners` are the names of those beside the first, and `env` overrides keys. */
+  static async startFolder(folder, listeners, env) {
+    const server = new Server();
+    server.folder = await mkdtemp(join(tmpdir(), "fanfare-interop-"));
+    server.config = join(server.folder, "config");
+    server.env = env;
+    for (const name of listeners) server.listeners[name] = 0;
+    await cp(folder, server.config, { recursive: true });
+    await server.run(0);
+    return server;
+  }
+
   async run(port) {
     const args = ["serve", "--config", this.config];
-    const env = { FANFARE__HTTP__HOST: "127.0.0.1", FANFARE__HTTP__PORT: String(port) };
+    const env = { ...this.env, FANFARE__HTTP__HOST: "127.0.0.1", FANFARE__HTTP__PORT: String(port) };
     for (const [name, port] of Object.entries(this.listeners)) {
+      env[`FANFARE__LISTENERS__${name.toUpperCase()}__HOST`] = "127.0.0.1";
       env[`FANFARE__LISTENERS__${name.toUpperCase()}__PORT`] = String(port);
     }
     this.process = new Process(process.env.FANFARE_BIN, args, env);
