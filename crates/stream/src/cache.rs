@@ -1,10 +1,11 @@
 //! The pages that were read lately. Who reads the log, and when, is decided above.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use fanfare_event::Seq;
+use fanfare_event::{Profile, Seq};
 
-use crate::page::{Page, View};
+use crate::page::{Page, Seen, View};
 use crate::{Entry, Subscription};
 
 /// Pages of the log, encoded once, for all that replay. They never overlap, so that clients that began at different
@@ -17,7 +18,10 @@ use crate::{Entry, Subscription};
 pub struct PageCache {
     /// Bytes.
     limit: usize,
+    /// Of pages.
     bytes: usize,
+    /// Of views.
+    view_bytes: usize,
     pages: BTreeMap<Seq, Cached>,
     /// When each page was used last, and where it begins.
     uses: BTreeMap<u64, Seq>,
@@ -29,17 +33,39 @@ pub struct PageCache {
 #[derive(Debug)]
 struct Cached {
     page: Page,
-    /// By who sees it, so that matching is done once for each distinct subscription.
-    views: HashMap<Subscription, View>,
+    /// Of the page.
     weight: usize,
+    views: Views,
     used: u64,
 }
 
+/// What is seen of a page.
+#[derive(Debug, Default)]
+struct Views {
+    /// By who sees it, so that matching is done once for each distinct subscription.
+    by_subscription: HashMap<Subscription, View>,
+    /// By what is seen, so that its bytes are there once: of many users each sees the same of most pages.
+    by_events: HashMap<(Profile, Seen), View>,
+    weight: usize,
+}
+
+/// Of the limit, the share that views may take. Clients choose what they see, so that views never drive out pages: a
+/// view costs matching to make again, and a page costs reading the log.
+const VIEW_SHARE: usize = 4;
+
 impl PageCache {
-    /// A cache of at most about so many bytes. The page that was used last is kept whatever its size, but nothing of what
-    /// subscriptions see of it: clients choose those.
+    /// A cache of at most about so many bytes. The page that was used last is kept whatever its size, but not what
+    /// subscriptions see of it.
     pub fn new(limit: usize) -> Self {
-        Self { limit, bytes: 0, pages: BTreeMap::new(), uses: BTreeMap::new(), now: 0, aged: 0 }
+        Self {
+            limit,
+            bytes: 0,
+            view_bytes: 0,
+            pages: BTreeMap::new(),
+            uses: BTreeMap::new(),
+            now: 0,
+            aged: 0,
+        }
     }
 
     /// What a subscription sees of the page that `from` lies in.
@@ -52,14 +78,12 @@ impl PageCache {
         self.uses.remove(&cached.used);
         self.uses.insert(self.now, *start);
         cached.used = self.now;
-        if let Some(view) = cached.views.get(subscription) {
+        if let Some(view) = cached.views.by_subscription.get(subscription) {
             return Some(view.clone());
         }
-        let view = cached.page.view(subscription);
-        cached.views.insert(subscription.clone(), view.clone());
-        let weight = view.weight() + subscription.weight();
-        cached.weight += weight;
-        self.bytes += weight;
+        let before = cached.views.weight;
+        let view = cached.views.add(&cached.page, subscription);
+        self.view_bytes += cached.views.weight - before;
         self.evict();
         Some(view)
     }
@@ -83,7 +107,7 @@ impl PageCache {
             let (start, weight, used) = (page.from, page.weight(), self.now);
             self.bytes += weight;
             self.uses.insert(used, start);
-            self.pages.insert(start, Cached { page, views: HashMap::new(), weight, used });
+            self.pages.insert(start, Cached { page, weight, views: Views::default(), used });
         }
         self.evict();
     }
@@ -100,16 +124,21 @@ impl PageCache {
     }
 
     fn evict(&mut self) {
-        while self.bytes > self.limit && self.pages.len() > 1 {
+        let views = self.limit / VIEW_SHARE;
+        while self.bytes > self.limit - views && self.pages.len() > 1 {
             self.drop_oldest();
         }
-        if self.bytes > self.limit
-            && let Some(mut last) = self.pages.first_entry()
-        {
-            let last = last.get_mut();
-            last.views = HashMap::new();
-            last.weight = last.page.weight();
-            self.bytes = last.weight;
+        if self.view_bytes <= views {
+            return;
+        }
+        // More at once than is needed, so that this is seldom.
+        for start in self.uses.values() {
+            if let Some(cached) = self.pages.get_mut(start) {
+                self.view_bytes -= std::mem::take(&mut cached.views).weight;
+            }
+            if self.view_bytes <= views / 2 {
+                return;
+            }
         }
     }
 
@@ -117,7 +146,25 @@ impl PageCache {
         let Some((_, start)) = self.uses.pop_first() else { return };
         if let Some(cached) = self.pages.remove(&start) {
             self.bytes -= cached.weight;
+            self.view_bytes -= cached.views.weight;
         }
+    }
+}
+
+impl Views {
+    fn add(&mut self, page: &Page, subscription: &Subscription) -> View {
+        let key = (subscription.profile, page.seen(subscription));
+        let view = if let Some(view) = self.by_events.get(&key) {
+            view.clone()
+        } else {
+            let view = page.view(key.0, Arc::clone(&key.1));
+            self.weight += view.weight() + size_of::<(Profile, Seen)>();
+            self.by_events.insert(key, view.clone());
+            view
+        };
+        self.weight += subscription.weight() + size_of::<View>();
+        self.by_subscription.insert(subscription.clone(), view.clone());
+        view
     }
 }
 

@@ -25,14 +25,16 @@ pub(crate) struct Page {
     joined: Frames,
 }
 
+/// The events of a page that are seen, ascending, and where the bytes of each end among those of all of them.
+pub(crate) type Seen = Arc<[(Seq, usize)]>;
+
 /// What a subscription sees of a page, in one piece of memory.
 #[derive(Clone, Debug)]
 pub struct View {
     from: Seq,
     next: Seq,
     bytes: Bytes,
-    /// The events that are seen, ascending, and where the bytes of each end.
-    ends: Arc<[(Seq, usize)]>,
+    ends: Seen,
 }
 
 impl Page {
@@ -75,22 +77,30 @@ impl Page {
         size_of::<Self>() + self.joined.len() + self.entries.len() * size_of::<Entry>()
     }
 
-    pub(crate) fn view(&self, subscription: &Subscription) -> View {
-        let of_profile = self.entries.iter().filter(|e| e.frames.get(subscription.profile).is_some());
+    /// What a subscription sees of it.
+    pub(crate) fn seen(&self, subscription: &Subscription) -> Seen {
         let mut end = 0;
-        let seen = self.entries.iter().filter_map(|entry| Some((entry.seq, subscription.frame(entry)?)));
-        let ends: Arc<[_]> = seen
-            .clone()
+        self.entries
+            .iter()
+            .filter_map(|entry| Some((entry.seq, subscription.frame(entry)?)))
             .map(|(seq, frame)| {
                 end += frame.len();
                 (seq, end)
             })
-            .collect();
-        let bytes = match self.joined.get(subscription.profile) {
-            Some(joined) if ends.len() == of_profile.count() => joined.clone(),
-            _ => join(seen.map(|(_, frame)| frame)),
+            .collect()
+    }
+
+    /// The view of everybody who sees this of it in this profile.
+    pub(crate) fn view(&self, profile: Profile, seen: Seen) -> View {
+        let frames = || self.entries.iter().filter_map(|entry| Some((entry.seq, entry.frames.get(profile)?)));
+        let bytes = match self.joined.get(profile) {
+            Some(joined) if seen.len() == frames().count() => joined.clone(),
+            _ => {
+                let mut wanted = seen.iter().map(|(seq, _)| *seq).peekable();
+                join(frames().filter(|(seq, _)| wanted.next_if_eq(seq).is_some()).map(|(_, frame)| frame))
+            }
         };
-        View { from: self.from, next: self.next, bytes, ends }
+        View { from: self.from, next: self.next, bytes, ends: seen }
     }
 }
 

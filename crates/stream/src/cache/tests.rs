@@ -1,7 +1,7 @@
 use super::*;
-use crate::fanout::tests::{entry, seq, subscription};
+use crate::fanout::tests::{entry, entry_for, joined, seq, subscription, user};
 use crate::{PAGE_BYTES, PAGE_EVENTS};
-use fanfare_event::Profile;
+use fanfare_event::{Audience, Profile, Target};
 use proptest::prelude::*;
 
 /// What a client that sees everything gets from here on, out of consecutive pages.
@@ -63,8 +63,8 @@ fn pages_are_bounded_by_events_and_by_bytes() {
         let mut cache = PageCache::new(1 << 30);
         cache.insert(seq(1), next, entries);
         let sizes: Vec<_> =
-            cache.pages.values().map(|c| c.page.view(&subscription("events", "*")).behind(None).0).collect();
-        assert_eq!(sizes, expected.iter().map(|size| *size as u64).collect::<Vec<_>>());
+            cache.pages.values().map(|c| c.page.seen(&subscription("events", "*")).len()).collect();
+        assert_eq!(sizes, expected);
         let ends = cache.pages.values().map(|cached| cached.page.next);
         let starts = cache.pages.keys().skip(1).copied().chain([next]);
         assert!(ends.eq(starts), "one behind the other");
@@ -78,7 +78,8 @@ fn pages_are_bounded_by_events_and_by_bytes() {
 fn what_was_not_used_for_longest_goes_first() {
     let mut cache = PageCache::new(usize::MAX);
     cache.insert(seq(1), seq(2), entries([1]));
-    let limit = cache.bytes * 3 + 1000;
+    // Of three pages and a few views.
+    let limit = cache.bytes * 4 + 1000;
     cache.limit = limit;
     for number in [2, 3] {
         cache.insert(seq(number), seq(number + 1), entries([number]));
@@ -86,7 +87,7 @@ fn what_was_not_used_for_longest_goes_first() {
     assert!(cache.find(seq(1), &subscription("events", "*")).is_some());
     for number in 4..50 {
         cache.insert(seq(number), seq(number + 1), entries([number]));
-        assert!(cache.bytes <= limit);
+        assert!(cache.bytes + cache.view_bytes <= limit);
         assert!(cache.find(seq(number), &subscription("events", "*")).is_some(), "the newest is there");
         assert!(cache.find(seq(1), &subscription("events", "*")).is_some(), "what is used stays");
     }
@@ -100,14 +101,35 @@ fn what_was_not_used_for_longest_goes_first() {
 fn what_clients_ask_to_see_is_bounded_too() {
     let mut cache = PageCache::new(100_000);
     cache.insert(seq(1), seq(100), entries(1..100));
-    let page = cache.bytes;
+    cache.insert(seq(100), seq(200), entries(100..200));
     for number in 0..2000 {
         let asked = subscription("events", &format!("{}{number}", "x".repeat(200)));
         assert_eq!(cache.find(seq(1), &asked).unwrap().behind(None), (0, "".into()));
-        assert!(cache.bytes <= cache.limit);
-        let names: usize = cache.pages.values().map(|cached| cached.views.len() * 200).sum();
-        assert!(cache.bytes >= page + names, "what was asked for counts as well");
+        assert!(cache.view_bytes <= cache.limit / VIEW_SHARE);
+        let names: usize = cache.pages.values().map(|c| c.views.by_subscription.len() * 200).sum();
+        assert!(cache.view_bytes >= names, "what was asked for counts as well");
     }
+    assert_eq!(cache.pages.len(), 2, "and drives out no page");
+}
+
+#[test]
+fn users_who_see_the_same_share_it() {
+    let to = |name| Audience::only([Target::User(user(name))]);
+    let everyone = (1..50).map(|number| entry(number, "build"));
+    let events = everyone.chain([entry_for(50, "build", to("1")), entry_for(51, "build", to("2"))]);
+    let mut cache = PageCache::new(1 << 20);
+    cache.insert(seq(1), seq(52), events.collect());
+    let find = |cache: &mut PageCache, name: usize| {
+        cache.find(seq(48), &joined("*", &[], Some(&name.to_string()))).unwrap().behind(Seq::new(48))
+    };
+    for (name, expected) in [(1, "49 50 "), (2, "49 51 ")] {
+        assert_eq!(find(&mut cache, name), (2, expected.into()));
+    }
+    for name in 3..200 {
+        assert_eq!(find(&mut cache, name), (1, "49 ".into()));
+    }
+    let cached = cache.pages.values().next().unwrap();
+    assert_eq!((cached.views.by_subscription.len(), cached.views.by_events.len()), (199, 3));
 }
 
 #[test]
@@ -121,7 +143,7 @@ fn what_nobody_uses_is_given_back() {
     assert_eq!((read(&mut cache, 1), read(&mut cache, 2)), (String::new(), "2 ".to_owned()));
     cache.age();
     cache.age();
-    assert_eq!((cache.bytes, cache.pages.len(), cache.uses.len()), (0, 0, 0));
+    assert_eq!((cache.bytes, cache.view_bytes, cache.pages.len(), cache.uses.len()), (0, 0, 0, 0));
 }
 
 #[derive(Clone, Debug)]
@@ -165,9 +187,13 @@ proptest! {
                 }
                 Act::Age => cache.age(),
             }
-            let is_last = cache.pages.len() == 1 && cache.pages.values().all(|cached| cached.views.is_empty());
-            prop_assert!(cache.bytes <= limit || is_last);
+            prop_assert!(cache.bytes <= limit - limit / VIEW_SHARE || cache.pages.len() == 1);
+            prop_assert!(cache.view_bytes <= limit / VIEW_SHARE);
             prop_assert_eq!(cache.bytes, cache.pages.values().map(|cached| cached.weight).sum::<usize>());
+            prop_assert_eq!(
+                cache.view_bytes,
+                cache.pages.values().map(|cached| cached.views.weight).sum::<usize>()
+            );
             prop_assert_eq!(cache.uses.len(), cache.pages.len());
             let ends = cache.pages.values().map(|cached| cached.page.next);
             prop_assert!(ends.zip(cache.pages.keys().skip(1)).all(|(end, start)| end <= *start));
