@@ -4,6 +4,8 @@
 #![cfg(all(feature = "sink_sse", feature = "source_webhook"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod audiences;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
