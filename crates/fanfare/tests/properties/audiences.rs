@@ -86,7 +86,7 @@ fn joined() -> impl Strategy<Value = Joined> {
         .prop_map(|(rooms, user, kind)| Joined { rooms, user, kind })
 }
 
-/// The numbers of all events up to the last one of a case, which is for everyone, and the id before it.
+/// The numbers and ids of all events before the last one of a case, which is for everyone.
 fn read(client: &mut Client, end: usize) -> Vec<(usize, String)> {
     let mut seen = Vec::new();
     loop {
