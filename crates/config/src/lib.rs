@@ -33,9 +33,9 @@ pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use env::Env;
 pub use model::{
     Admin, Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, Durability, Encoding,
-    ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener, Log, LogKind, Mock, OnLag,
-    Operation, Program, Rest, Retention, Route, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink,
-    Transformer, TransformerKind, Ttl, Webhook, Window,
+    ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Jwt, JwtKey, JwtKeyKind, Listener,
+    Log, LogKind, Mock, OnLag, Operation, Program, PublicKeyAlgorithm, Rest, Retention, Route, Rule,
+    SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window,
 };
 pub use reference::{inboxclaw_reference, mycel_reference, reference};
 pub use secret::{Secret, Secrets};

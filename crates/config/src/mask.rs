@@ -17,7 +17,7 @@ pub(crate) use hcl::words as hcl;
 pub(crate) use yaml::document as yaml_document;
 
 use crate::keys::{Exposure, Section};
-use crate::native::sink::http_pull;
+use crate::native::sink::{http_pull, jwt_key};
 use crate::native::source::{amqp, rest};
 use crate::native::words::is_variable_name;
 use crate::native::{route, rule, signature};
@@ -177,6 +177,7 @@ fn collect_node<'t>(
         Data::Text { text, .. } => {
             let names_variable = key == signature::TOKEN_ENV.name
                 || key == amqp::URL_ENV.name
+                || key == jwt_key::SECRET_ENV.name
                 || (key == rule::SECRET_VALUE.name && sibling(rule::TYPE.name) == Some("secret"));
             if !(names_variable && is_variable_name(text)) {
                 hidden.push(node.span.range());

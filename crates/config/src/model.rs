@@ -1,6 +1,7 @@
 //! The checked configuration: what every dialect becomes. Nothing behind it checks again.
 
 mod amqp;
+mod jwt;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use fanfare_event::{AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName};
 
 pub use amqp::{Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, ConfigFile, ExchangeKind};
+pub use jwt::{Jwt, JwtKey, JwtKeyKind, PublicKeyAlgorithm};
 
 use crate::{Secret, Span};
 
@@ -413,12 +415,14 @@ pub struct SseSink {
 }
 
 /// Who may join the rooms of a sink, and who its clients are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// Nobody, and nobody is anyone.
     None,
     /// Everyone whatever they say.
     Query,
+    /// What a client's token says; without one nobody may listen at all.
+    Jwt(Box<Jwt>),
 }
 
 /// What happens to a client that falls too far behind.

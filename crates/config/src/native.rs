@@ -140,7 +140,7 @@ fn shown_title(section: &str, name: &str) -> String {
 }
 
 /// Every table, in the order of the reference page.
-pub(crate) static SECTIONS: [&Section; 35] = [
+pub(crate) static SECTIONS: [&Section; 37] = [
     &ROOT_SECTION,
     &http::SECTION,
     &listener::SECTION,
@@ -163,6 +163,8 @@ pub(crate) static SECTIONS: [&Section; 35] = [
     &PIPELINE_SECTION,
     &sink::SECTION,
     &sink::sse::SECTION,
+    &sink::jwt::SECTION,
+    &sink::jwt_key::SECTION,
     &sink::http_pull::SECTION,
     &sink::http_pull::PATH_SECTION,
     &sink::CORS_SECTION,

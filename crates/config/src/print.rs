@@ -1,6 +1,7 @@
 //! A configuration as native TOML.
 
 mod amqp;
+mod jwt;
 
 use std::fmt::Write as _;
 
@@ -12,8 +13,8 @@ use crate::native::sink::{http_pull, sse};
 use crate::native::{self, admin, http, listener, log, route, rule, signature, sink, source, transformer};
 use crate::shapes::quote;
 use crate::{
-    Admin, Config, Cors, Extractor, HeaderRule, HttpPullSink, Listener, LogKind, Rest, Route, Rule, Secret,
-    Secrets, SignatureOn, SinkKind, SseSink, Transformer, TransformerKind, Webhook,
+    Admin, Config, Cors, Extractor, HeaderRule, HttpPullSink, Identity, Listener, LogKind, Rest, Route, Rule,
+    Secret, Secrets, SignatureOn, SinkKind, SseSink, Transformer, TransformerKind, Webhook,
 };
 
 impl Config {
@@ -217,8 +218,16 @@ impl Printer {
         self.set(&sse::REPLAY, &sink.replay);
         self.set(&sse::RETRY, &sink.retry);
         self.set(&sse::MAX_CONNECTIONS, &sink.max_connections);
-        self.set(&sse::IDENTITY, &sink.identity);
+        let identity = match &sink.identity {
+            Identity::None => sse::IdentityKind::None,
+            Identity::Query => sse::IdentityKind::Query,
+            Identity::Jwt(_) => sse::IdentityKind::Jwt,
+        };
+        self.set(&sse::IDENTITY, &identity);
         self.set(&sse::MAX_ROOMS, &sink.max_rooms);
+        if let Identity::Jwt(jwt) = &sink.identity {
+            self.jwt(title.trim_end_matches(']'), jwt);
+        }
         self.access(&title, sink.cors.as_ref(), &sink.headers);
     }
 
@@ -331,7 +340,7 @@ impl Inline {
 }
 
 /// A program, without escapes if that can be, so that diagnostics can point into it.
-fn quote_program(text: &str) -> String {
+pub(crate) fn quote_program(text: &str) -> String {
     if !text.contains('\n') {
         return quote(text);
     }

@@ -1,6 +1,8 @@
 //! `[sinks.NAME]`: what all types have. Each type has a file here.
 
 pub(crate) mod http_pull;
+pub(crate) mod jwt;
+pub(crate) mod jwt_key;
 pub(crate) mod sse;
 
 use std::borrow::Cow;

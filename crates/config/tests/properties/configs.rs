@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use fanfare_config::{
     Admin, Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, Durability, Encoding,
-    Env, ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Listener, Log, LogKind, Mock,
-    OnLag, Operation, Program, Rest, Retention, Route, Rule, Secret, SignatureOn, Sink, SinkKind, Source,
-    Span, Sqlite, SseSink, Transformer, TransformerKind, Ttl, Webhook, Window, parse,
+    Env, ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Jwt, JwtKey, JwtKeyKind,
+    Listener, Log, LogKind, Mock, OnLag, Operation, Program, PublicKeyAlgorithm, Rest, Retention, Route,
+    Rule, Secret, SignatureOn, Sink, SinkKind, Source, Span, Sqlite, SseSink, Transformer, TransformerKind,
+    Ttl, Webhook, Window, parse,
 };
 use fanfare_event::{
     AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName, TargetKind,
@@ -23,8 +24,12 @@ const VARIABLE: (&str, &str) = ("A_TOKEN", "t\u{f6}ken \"'\\");
 /// The variable that holds a broker's URL.
 const URL: (&str, &str) = ("A_URL", "amqps://user:pass@host/live");
 
+/// The variable that holds a secret for tokens.
+const LONG_SECRET: (&str, &str) = ("A_LONG_SECRET", "at least thirty-two bytes of a secret");
+const BASE64_SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
 fn environment() -> Env {
-    Env::from_iter([VARIABLE, URL])
+    Env::from_iter([VARIABLE, URL, LONG_SECRET])
 }
 
 pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
@@ -441,7 +446,7 @@ fn sse() -> impl Strategy<Value = SseSink> {
     let place = (option::of(name_of_url()), path(), profile());
     let numbers =
         (millis(10..=86_400_000), 1..100_000_000_usize, millis(1..=3_600_000), 1..100_000_000_usize);
-    let identity = (proptest::sample::select(&[Identity::None, Identity::Query][..]), 1..=1000_usize);
+    let identity = (identity(), 1..=1000_usize);
     (place, matches(), numbers, identity, on_lag, any::<bool>(), rules(), cors()).prop_map(
         |(
             (id, path, profile),
@@ -471,6 +476,56 @@ fn sse() -> impl Strategy<Value = SseSink> {
             type_span: nowhere(),
         },
     )
+}
+
+fn identity() -> impl Strategy<Value = Identity> {
+    const URLS: [&str; 2] = ["https://idp.example.com/keys?a=b", "http://127.0.0.1:9/keys"];
+    let url = option::of(proptest::sample::select(&URLS).prop_map(str::to_owned));
+    let not_empty = || "(?s).{1,10}";
+    let claims = [not_empty(), not_empty(), not_empty()];
+    let audience = vec(not_empty(), 0..3);
+    let carriers = (option::of("[a-z!#$%&'*+.^_`|~-]{1,8}"), any::<bool>());
+    let jwt = (url, option::of(not_empty()), audience, claims, carriers, vec(jwt_key(), 0..4)).prop_map(
+        |(url, issuer, audience, [user_claim, rooms_claim, types_claim], (cookie, query_token), keys)| Jwt {
+            jwks_url: url.or_else(|| keys.is_empty().then(|| URLS[0].to_owned())),
+            issuer,
+            audience,
+            user_claim,
+            rooms_claim,
+            types_claim,
+            cookie,
+            query_token,
+            keys,
+            span: nowhere(),
+        },
+    );
+    prop_oneof![Just(Identity::None), Just(Identity::Query), jwt.prop_map(|jwt| Identity::Jwt(Box::new(jwt))),]
+}
+
+fn jwt_key() -> impl Strategy<Value = JwtKey> {
+    const PEM: &str = include_str!("../../../auth/tests/keys/rsa.pem");
+    const FILE: &str = "../auth/tests/keys/rsa.pem";
+    let secret = prop_oneof![
+        "(?s).{32,40}".prop_map(|secret| (secret.into(), None, None)),
+        Just((LONG_SECRET.1.to_owned().into(), Some(LONG_SECRET.0.to_owned()), None)),
+        Just((BASE64_SECRET.to_owned().into(), None, Some(Encoding::Base64))),
+    ];
+    let secret =
+        secret.prop_map(|(secret, variable, encoding)| JwtKeyKind::Secret { secret, variable, encoding });
+    let algorithms = [PublicKeyAlgorithm::Rs256, PublicKeyAlgorithm::Es256, PublicKeyAlgorithm::EdDsa];
+    let file = || ConfigFile { path: FILE.into(), written: FILE.to_owned() };
+    let public = (proptest::sample::select(algorithms.to_vec()), any::<bool>()).prop_map(
+        move |(algorithm, is_file)| JwtKeyKind::Public {
+            algorithm,
+            pem: PEM.to_owned(),
+            file: is_file.then(file),
+        },
+    );
+    (option::of(text()), prop_oneof![secret, public]).prop_map(|(kid, kind)| JwtKey {
+        kid,
+        kind,
+        span: nowhere(),
+    })
 }
 
 fn rules() -> impl Strategy<Value = Vec<HeaderRule>> {

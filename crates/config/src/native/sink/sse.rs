@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fanfare_event::Profile;
 
+use super::jwt::{self, JWT};
 use super::{CORS, ENABLED, FOREIGN, HEADERS, MATCH, TYPE, read_cors, read_headers};
 use crate::checker::{Checker, Fields};
 use crate::keys::{Key, Optional, Or, Section};
@@ -98,17 +99,30 @@ pub(crate) const MAX_CONNECTIONS: Key<Or<Count<usize>>> = Key {
     presence: Or(Count { min: 1, max: 100_000_000 }, || 100_000),
 };
 
-pub(crate) const IDENTITY: Key<Or<Choice<Identity>>> = Key {
+/// An [`Identity`], before its keys are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdentityKind {
+    None,
+    Query,
+    Jwt,
+}
+
+pub(crate) const IDENTITY: Key<Or<Choice<IdentityKind>>> = Key {
     name: "identity",
     doc: "Who may ask for `?room=`, `?rooms=` and `?user_id=`. `none`: nobody; such a request is refused (403). `query`: \
-          everyone, for whatever they like; nothing is checked.",
+          everyone, for whatever they like; nothing is checked. `jwt`: who shows a token that grants it; without a token \
+          nobody may listen.",
     presence: Or(
         Choice {
-            served: &[("none", Identity::None), ("query", Identity::Query)],
-            later: &["jwt"],
+            served: &[
+                ("none", IdentityKind::None),
+                ("query", IdentityKind::Query),
+                ("jwt", IdentityKind::Jwt),
+            ],
+            later: &[],
             foreign: &[],
         },
-        || Identity::None,
+        || IdentityKind::None,
     ),
 };
 
@@ -138,6 +152,7 @@ pub(crate) static SECTION: Section = Section {
         &RETRY,
         &MAX_CONNECTIONS,
         &IDENTITY,
+        &JWT,
         &MAX_ROOMS,
         &HEADERS,
         &CORS,
@@ -171,7 +186,7 @@ pub(super) fn read(
         replay: fields.get(&REPLAY, checker),
         retry: fields.get(&RETRY, checker),
         max_connections: fields.get(&MAX_CONNECTIONS, checker),
-        identity: fields.get(&IDENTITY, checker),
+        identity: read_identity(&mut fields, checker),
         max_rooms: fields.get(&MAX_ROOMS, checker),
         headers: read_headers(&mut fields, checker),
         cors: read_cors(&mut fields, checker),
@@ -179,4 +194,19 @@ pub(super) fn read(
     };
     fields.finish(&SECTION, checker);
     sink
+}
+
+fn read_identity(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Identity {
+    let (kind, span) = fields.get_with_span(&IDENTITY, checker);
+    let entry = fields.entry(JWT.name);
+    let jwt = entry.and_then(|entry| jwt::read(entry, checker));
+    if (kind == IdentityKind::Jwt) != entry.is_some() {
+        jwt::report_unpaired(span, entry.map(|entry| entry.span), checker);
+    }
+    match (kind, jwt) {
+        (IdentityKind::Jwt, Some(jwt)) => Identity::Jwt(Box::new(jwt)),
+        // What is missing has been said, and nothing starts on it.
+        (IdentityKind::None | IdentityKind::Jwt, _) => Identity::None,
+        (IdentityKind::Query, _) => Identity::Query,
+    }
 }
