@@ -11,7 +11,6 @@
     allow(
         dead_code,
         unused_imports,
-        unused_variables,
         clippy::allow_attributes,
         clippy::unused_async,
         reason = "a build without a source or without a sink leaves unused what only they call"

@@ -34,6 +34,8 @@ pub(crate) struct Server {
     listeners: Vec<(Listener, Arc<Endpoints>)>,
     deadlines: Deadlines,
     service: Arc<Service>,
+    #[cfg(feature = "identity_jwt")]
+    published: Vec<Arc<crate::sinks::sse::Published>>,
     #[cfg(feature = "source_mock")]
     mocks: Vec<crate::sources::mock::MockSource>,
 }
@@ -74,6 +76,8 @@ impl Server {
                 Hub::new(Arc::clone(&log), limits, topology.profiles.clone(), topology.has_tokens).await?,
             )
         };
+        #[cfg(feature = "identity_jwt")]
+        let published = std::mem::take(&mut topology.published);
         #[cfg(feature = "source_mock")]
         let mocks = std::mem::take(&mut topology.mocks);
         let admin = admin.map(|listener| (listener, Arc::new(topology.take_admin())));
@@ -93,6 +97,8 @@ impl Server {
             listeners,
             deadlines,
             service: Arc::new(service),
+            #[cfg(feature = "identity_jwt")]
+            published,
             #[cfg(feature = "source_mock")]
             mocks,
         })
@@ -104,6 +110,8 @@ impl Server {
             mut listeners,
             deadlines,
             service,
+            #[cfg(feature = "identity_jwt")]
+            published,
             #[cfg(feature = "source_mock")]
             mocks,
         } = self;
@@ -114,6 +122,10 @@ impl Server {
         let mut feeding = tokio::spawn(Arc::clone(&service.hub).follow());
         #[cfg(not(feature = "sink_sse"))]
         let mut feeding = std::future::pending::<()>();
+        // Dropped with the tasks in it when the server stops.
+        #[cfg(feature = "identity_jwt")]
+        let _fetching: JoinSet<()> =
+            published.into_iter().map(crate::sinks::sse::Published::keep_fresh).collect();
         // Dropped with the sources in it when the server stops.
         #[cfg(feature = "source_mock")]
         let making: JoinSet<()> = mocks

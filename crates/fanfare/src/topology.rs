@@ -34,6 +34,9 @@ pub(crate) struct Topology {
     pub(crate) has_tokens: bool,
     #[cfg(feature = "sink_http_pull")]
     batch_ids: std::sync::Arc<crate::sinks::http_pull::BatchIds>,
+    /// Keys that are fetched while the server runs.
+    #[cfg(feature = "identity_jwt")]
+    pub(crate) published: Vec<std::sync::Arc<crate::sinks::sse::Published>>,
     /// Sources that make events themselves.
     #[cfg(feature = "source_mock")]
     pub(crate) mocks: Vec<crate::sources::mock::MockSource>,
@@ -93,6 +96,8 @@ impl Topology {
             has_tokens: false,
             #[cfg(feature = "sink_http_pull")]
             batch_ids: std::sync::Arc::default(),
+            #[cfg(feature = "identity_jwt")]
+            published: Vec::new(),
             #[cfg(feature = "source_mock")]
             mocks: Vec::new(),
         };
@@ -249,15 +254,49 @@ impl Topology {
 
         let rules = crate::rules::build(&sse.headers, diagnostics);
         self.profiles.insert(name.clone(), sse.profile);
-        self.has_tokens |= crate::sinks::sse::has_tokens(sse.identity);
-        let endpoint = Endpoint::Stream(Box::new(StreamEndpoint::new(name, sse, rules)));
+        let Some(identity) = self.identity(name, sse, diagnostics) else { return };
+        self.has_tokens |= identity.has_tokens();
+        let endpoint = Endpoint::Stream(Box::new(StreamEndpoint::new(name, sse, rules, identity)));
         self.add(sse.listener.clone(), sse.path.clone(), endpoint);
+    }
+
+    /// Who says what the clients of a sink may ask for; `None` after saying why that cannot be.
+    #[cfg(feature = "sink_sse")]
+    #[cfg_attr(
+        not(feature = "identity_jwt"),
+        expect(clippy::unused_self, reason = "the same call with and without the feature")
+    )]
+    fn identity(
+        &mut self,
+        name: &SinkName,
+        sse: &fanfare_config::SseSink,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<crate::sinks::sse::Identity> {
+        use crate::sinks::sse::Identity;
+
+        match &sse.identity {
+            fanfare_config::Identity::None => Some(Identity::None),
+            fanfare_config::Identity::Query => Some(Identity::Query),
+            #[cfg(feature = "identity_jwt")]
+            fanfare_config::Identity::Jwt(jwt) => {
+                let tokens = crate::sinks::sse::Tokens::new(name, jwt, diagnostics)?;
+                self.published.extend(tokens.published().cloned());
+                Some(Identity::Jwt(Box::new(tokens)))
+            }
+            #[cfg(not(feature = "identity_jwt"))]
+            fanfare_config::Identity::Jwt(_) => {
+                let _ = name;
+                identity_left_out(sse, diagnostics);
+                None
+            }
+        }
     }
 
     #[cfg(not(feature = "sink_sse"))]
     #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
     fn add_stream(&mut self, _: &SinkName, sse: &fanfare_config::SseSink, diagnostics: &mut Diagnostics) {
         left_out(diagnostics, sse.type_span, "an `sse` sink", "sink_sse");
+        identity_left_out(sse, diagnostics);
     }
 
     #[cfg(feature = "sink_sse")]
@@ -390,6 +429,13 @@ fn report(
         diagnostics.error(span, format!("transformer `{}`: {}", transformer.name, problem.message));
     for note in problem.notes {
         diagnostic.help(note);
+    }
+}
+
+#[cfg(not(feature = "identity_jwt"))]
+fn identity_left_out(sse: &fanfare_config::SseSink, diagnostics: &mut Diagnostics) {
+    if let fanfare_config::Identity::Jwt(jwt) = &sse.identity {
+        left_out(diagnostics, jwt.span, "`identity = \"jwt\"`", "identity_jwt");
     }
 }
 

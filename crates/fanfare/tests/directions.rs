@@ -57,6 +57,16 @@ const FENCES: &[Fence] = &[
         instead: "HTTP belongs to the binary; the crates below take their own view of a request",
     },
     Fence {
+        package: "jsonwebtoken",
+        allowed: |krate| krate == "auth",
+        instead: "tokens are checked in `auth`, by keys and a time that are handed in",
+    },
+    Fence {
+        package: "reqwest",
+        allowed: |krate| krate == "fanfare",
+        instead: "HTTP belongs to the binary; take what was fetched as an argument",
+    },
+    Fence {
         package: "tracing",
         allowed: |krate| krate == "fanfare",
         instead: "return what happened and let the binary log it",

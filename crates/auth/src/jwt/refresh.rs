@@ -6,7 +6,8 @@ use std::time::Duration;
 /// Between two fetches that went well. Issuers let caches hold a set for about that long.
 const EVERY: Duration = Duration::from_hours(1);
 
-/// Between two fetches at least, whoever asks: a stranger can make up names of keys as fast as a network carries them.
+/// Between two fetches that were asked for, at least: a stranger can make up names of keys as fast as a network carries
+/// them. Also between one that failed and the next.
 pub const MIN_PAUSE: Duration = Duration::from_secs(10);
 
 /// Between a fetch that failed and the next, at most.
@@ -16,8 +17,8 @@ const MAX_PAUSE: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 pub struct Refresh {
     next: Duration,
-    /// When the latest began.
-    began: Option<Duration>,
+    /// When one was asked for, and was granted, last.
+    asked: Option<Duration>,
     is_under_way: bool,
     /// In a row.
     failures: u32,
@@ -26,7 +27,7 @@ pub struct Refresh {
 impl Refresh {
     /// The first fetch is due now.
     pub fn new(now: Duration) -> Self {
-        Self { next: now, began: None, is_under_way: false, failures: 0 }
+        Self { next: now, asked: None, is_under_way: false, failures: 0 }
     }
 
     /// Begins a fetch, or says when the next is due. Each that begins must be told the end of.
@@ -34,7 +35,6 @@ impl Refresh {
         if now < self.next {
             return Err(self.next);
         }
-        self.began = Some(now);
         self.is_under_way = true;
         Ok(())
     }
@@ -52,14 +52,15 @@ impl Refresh {
 
     /// A token names a key that is not known. Whether to wait for the end of a fetch: one is under way, or is due now.
     pub fn ask(&mut self, now: Duration) -> bool {
-        if self.is_under_way {
+        if self.is_under_way || self.next <= now {
             return true;
         }
-        let may_begin = self.began.is_none_or(|began| now.saturating_sub(began) >= MIN_PAUSE);
-        if may_begin {
-            self.next = self.next.min(now);
+        let is_granted = self.asked.is_none_or(|asked| now.saturating_sub(asked) >= MIN_PAUSE);
+        if is_granted {
+            self.asked = Some(now);
+            self.next = now;
         }
-        may_begin
+        is_granted
     }
 }
 
@@ -99,19 +100,21 @@ mod tests {
     fn however_many_ask_there_is_one_fetch_within_ten_seconds() {
         let start = Duration::from_secs(5);
         let mut refresh = Refresh::new(start);
+        assert!(refresh.ask(start), "the first is due: wait for it");
         refresh.begin(start).unwrap();
         assert!(refresh.ask(start), "one is under way: wait for it");
         refresh.end(start + SECOND, true);
         let fetches = (0..1000).filter(|n| {
             let now = start + SECOND + *n * (SECOND / 20);
             let waits = refresh.ask(now);
+            assert_eq!(refresh.ask(now), waits, "until it begins, all wait for it");
             let begins = refresh.begin(now).is_ok();
             assert_eq!(waits, begins, "who waits, waits for something");
             if begins {
-                refresh.end(now, n % 2 == 0);
+                refresh.end(now, true);
             }
             begins
         });
-        assert_eq!(fetches.count(), 5, "in fifty seconds");
+        assert_eq!(fetches.count(), 5, "in fifty seconds, beside the one at the start");
     }
 }

@@ -12,6 +12,7 @@ use crate::kit::{self, BASIC, LONG, STREAM, WEBHOOK, cdevent, fanfare, file, run
 fn the_version_lists_what_was_compiled_in() {
     let output = run(&["--version"], &[]);
     let all = [
+        ("identity_jwt", cfg!(feature = "identity_jwt")),
         ("sink_http_pull", cfg!(feature = "sink_http_pull")),
         ("sink_sse", true),
         ("source_mock", cfg!(feature = "source_mock")),

@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;
+#[cfg(feature = "identity_jwt")]
+mod authorization;
 mod cli;
 mod cors;
 mod envelope;

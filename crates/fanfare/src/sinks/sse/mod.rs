@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fanfare_auth::HeaderRules;
-use fanfare_config::Identity;
 use fanfare_event::{Position, SinkName, UserId};
 use fanfare_stream::{
     CloseReason, Expiry, MAX_PATTERNS, MAX_PLACES, Moment, OnLag, SessionOptions, Subscription,
@@ -34,10 +33,14 @@ use crate::http::{HeaderMapView, Peer};
 use crate::problem::Problem;
 
 pub(crate) use hub::Hub;
-pub(crate) use identity::has_tokens;
+pub(crate) use identity::Identity;
+#[cfg(feature = "identity_jwt")]
+pub(crate) use identity::{Published, Tokens};
 pub(crate) use open_stream::OpenStream;
-use open_stream::Validity;
 pub(crate) use registry::Selection;
+
+use identity::Denied;
+use open_stream::Validity;
 use stream::Stream;
 
 /// How long a client that found the server full is told to wait, at least. With the jitter, twice that at most.
@@ -92,8 +95,13 @@ impl Drop for Place {
 }
 
 impl StreamEndpoint {
-    /// The endpoint of a sink whose rules are built.
-    pub(crate) fn new(name: &SinkName, settings: &fanfare_config::SseSink, rules: HeaderRules) -> Self {
+    /// The endpoint of a sink whose rules and identity are built.
+    pub(crate) fn new(
+        name: &SinkName,
+        settings: &fanfare_config::SseSink,
+        rules: HeaderRules,
+        identity: Identity,
+    ) -> Self {
         let cors = settings.cors.as_ref().map(|cors| Cors::new(&cors.allowed_origins, rules.header_names()));
         Self {
             name: name.clone(),
@@ -104,7 +112,7 @@ impl StreamEndpoint {
                 rooms: [].into(),
                 user: None,
             },
-            identity: settings.identity,
+            identity,
             max_rooms: settings.max_rooms,
             rules,
             cors,
@@ -139,9 +147,14 @@ impl StreamEndpoint {
             }
             return response;
         }
-        let mut response = match self.check(hub, request) {
+        let mut response = match self.check(hub, request).await {
             Ok(admitted) => self.open(hub, peer, request, admitted).await,
-            Err(problem) => {
+            #[cfg(feature = "identity_jwt")]
+            Err(Denied::NotNow(reason)) => {
+                warn!(sink = %self.name, peer = %peer.address, reason, "stream put off");
+                put_off(request)
+            }
+            Err(Denied::Refused(problem)) => {
                 info!(sink = %self.name, peer = %peer.address, status = problem.status().as_u16(), %problem, "stream refused");
                 problem.into_response()
             }
@@ -152,16 +165,17 @@ impl StreamEndpoint {
         response
     }
 
-    fn check(&self, hub: &Hub, request: &Request<Incoming>) -> Result<Admitted, Problem> {
+    async fn check(&self, hub: &Hub, request: &Request<Incoming>) -> Result<Admitted, Denied> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let allow = if self.cors.is_some() { "GET, HEAD, OPTIONS" } else { "GET, HEAD" };
-            return Err(Problem::method_not_allowed(allow));
+            return Err(Problem::method_not_allowed(allow).into());
         }
         self.rules.check(&HeaderMapView(request.headers()), b"")?;
-        let types = narrowing::narrowed(&self.subscription.types, request)?;
-        let joined = identity::joined(self.identity, self.max_rooms, request)?;
+        let permit = self.identity.permit(request).await?;
+        let types = narrowing::narrowed(&self.subscription.types, &permit, request)?;
+        let joined = identity::joined(&permit, self.max_rooms, request)?;
         if self.is_revoked(hub, joined.user.as_ref(), joined.issued) {
-            return Err(identity::revoked());
+            return Err(identity::revoked().into());
         }
         let subscription = Subscription {
             types,
@@ -174,7 +188,7 @@ impl StreamEndpoint {
 
     /// Whether the token of this user, made then, is not taken any more.
     fn is_revoked(&self, hub: &Hub, user: Option<&UserId>, issued: Option<Timestamp>) -> bool {
-        has_tokens(self.identity) && user.is_some_and(|user| hub.revocations().refuse(user, issued))
+        self.identity.has_tokens() && user.is_some_and(|user| hub.revocations().refuse(user, issued))
     }
 
     async fn open(

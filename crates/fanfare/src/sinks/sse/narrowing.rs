@@ -4,14 +4,19 @@ use fanfare_event::limits::{MAX_ASKED_PATTERN, MAX_ASKED_PATTERNS};
 use fanfare_event::{NamePattern, NamePatterns};
 use http::{Request, StatusCode};
 
+use super::identity::Permit;
 use super::start::query;
 use crate::problem::Problem;
 
 const PARAMETER: &str = "event_type";
 
-/// What both the sink and the request mean. Several parameters mean any of them, an empty one nothing at all. A refusal
-/// is a 400: asking again cannot help.
-pub(super) fn narrowed<B>(shown: &NamePatterns, request: &Request<B>) -> Result<NamePatterns, Problem> {
+/// What the sink, the permit and the request mean, all three. Several parameters mean any of them, an empty one nothing at
+/// all. Asking again cannot help after a refusal: 400 for what means nothing, 403 for what the permit has nothing of.
+pub(super) fn narrowed<B>(
+    shown: &NamePatterns,
+    permit: &Permit,
+    request: &Request<B>,
+) -> Result<NamePatterns, Problem> {
     let mut wanted = Vec::new();
     for (_, pattern) in query(request).filter(|(name, value)| name == PARAMETER && !value.is_empty()) {
         if pattern.len() > MAX_ASKED_PATTERN {
@@ -21,11 +26,30 @@ pub(super) fn narrowed<B>(shown: &NamePatterns, request: &Request<B>) -> Result<
             .map_err(|_| refused("is no pattern; patterns are `*`, `prefix.*` and an exact type"))?;
         wanted.push(parsed);
     }
-    match wanted.len() {
-        0 => Ok(shown.clone()),
-        1..=MAX_ASKED_PATTERNS => Ok(shown.intersect(&NamePatterns::new(wanted))),
-        _ => Err(refused(&format!("is there more than {MAX_ASKED_PATTERNS} times"))),
+    if wanted.len() > MAX_ASKED_PATTERNS {
+        return Err(refused(&format!("is there more than {MAX_ASKED_PATTERNS} times")));
     }
+    let shown = permitted(shown, permit, &wanted)?;
+    Ok(if wanted.is_empty() { shown } else { shown.intersect(&NamePatterns::new(wanted)) })
+}
+
+/// What of the sink's types the permit is for; a refusal where there is a pattern of which it has nothing.
+#[cfg(feature = "identity_jwt")]
+fn permitted(shown: &NamePatterns, permit: &Permit, wanted: &[NamePattern]) -> Result<NamePatterns, Problem> {
+    let Some(granted) = permit.types() else { return Ok(shown.clone()) };
+    let is_excluded = |pattern: &NamePattern| {
+        granted.intersect(&NamePatterns::new([pattern.clone()])).iter().next().is_none()
+    };
+    if wanted.iter().any(is_excluded) {
+        return Err(super::identity::not_granted(PARAMETER, "a type"));
+    }
+    Ok(shown.intersect(granted))
+}
+
+#[cfg(not(feature = "identity_jwt"))]
+#[expect(clippy::unnecessary_wraps, reason = "the same call with and without the feature")]
+fn permitted(shown: &NamePatterns, _: &Permit, _: &[NamePattern]) -> Result<NamePatterns, Problem> {
+    Ok(shown.clone())
 }
 
 fn refused(what: &str) -> Problem {
@@ -45,7 +69,8 @@ mod tests {
     fn a_request_narrows_and_never_widens() {
         let check = |shown: &[&str], query: &str, expected: Result<&[&str], &str>| {
             let request = Request::builder().uri(format!("/x?{query}")).body(()).unwrap();
-            let narrowed = narrowed(&patterns(shown), &request).map_err(|problem| problem.to_string());
+            let narrowed = narrowed(&patterns(shown), &Permit::Anything, &request)
+                .map_err(|problem| problem.to_string());
             match (narrowed, expected) {
                 (Ok(types), Ok(expected)) => assert_eq!(types, patterns(expected), "{query}"),
                 (Err(problem), Err(expected)) => assert!(problem.contains(expected), "{query}: {problem}"),

@@ -1,0 +1,7 @@
+//! Who may listen to what: every identity, every fault of a token, everything that can be asked for.
+
+mod issuer;
+mod published;
+mod streams;
+mod table;
+mod tokens;
