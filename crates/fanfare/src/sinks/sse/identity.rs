@@ -83,7 +83,7 @@ impl Identity {
     /// What the sender of a request may ask for.
     #[cfg_attr(
         not(feature = "identity_jwt"),
-        expect(clippy::unused_async, reason = "only keys that are fetched are waited for")
+        expect(clippy::unused_async, unused_variables, reason = "only tokens are looked at and waited for")
     )]
     pub(super) async fn permit<B: Sync>(&self, request: &Request<B>) -> Result<Permit, Denied> {
         match self {
