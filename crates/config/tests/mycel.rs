@@ -82,8 +82,8 @@ fn the_documents_flows() {
     assert_eq!(config.listeners, []);
     let stream = sse(&config, 0);
     assert_eq!(
-        (stream.path.as_str(), stream.profile, stream.identity),
-        ("/events", Profile::Message, Identity::Query)
+        (stream.path.as_str(), stream.profile, &stream.identity),
+        ("/events", Profile::Message, &Identity::Query)
     );
     assert_eq!(stream.keep_alive, Duration::from_secs(30));
     assert_eq!(stream.cors.as_ref().unwrap().allowed_origins, ["https://app.example.com"]);
