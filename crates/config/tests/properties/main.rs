@@ -44,11 +44,14 @@ fn files(name: &str) -> Vec<String> {
 const SECRETS: &str = "[a-z0-9][A-Za-z0-9+/=_-]{10,20}[A-Za-z0-9]|[a-z0-9][A-Za-z0-9]{4,8} [A-Za-z0-9]{4,8}";
 
 /// A place for a secret is `SECRET`.
-const WITH_SECRETS: [&str; 10] = [
+const WITH_SECRETS: [&str; 11] = [
     "[sinks.a]\ntype = \"sse\"\nid = \"a\"\nidentity = \"jwt\"\n[sinks.a.jwt]\njwks_url = \"https://u:SECRET@a/b\"\n\
      [[sinks.a.jwt.keys]]\nalgorithm = \"HS256\"\nsecret = \"SECRET\"\n[[sinks.a.jwt.keys]]\nsecret_env = \"SECRET\"\n",
     "[sinks.a]\ntype = \"sse\"\nid = \"a\"\njwt = { keys = [ { algorithm = \"RS256\", public_key = \"\"\"SECRET\n\
      -----BEGIN PRIVATE KEY-----\nSECRET\"\"\" }, { secret = \"SECRET-and-more-than-thirty-two-bytes\" } ] }\n",
+    "[sources.a.extractor]\ntype = \"rest\"\noperations = [\"POST /a/:b\", \"PUT /a\"] # SECRET\n\
+     headers = { X-A = { type = \"equals\", value = \"SECRET\" } }\n[sinks.b]\ntype = \"sse\"\nid = \"b\"\n\
+     [[routes]]\nfrom = \"a\"\nto = \"b\"\noperation = \"POST /a/:b\"\n",
     "[sinks.a]\ntype = \"sse\"\nid = \"a\"\n[sinks.a.headers]\n\
      \"Authorization\" = { type = \"equals\", value = \"SECRET\", prefix = \"Bearer \" }\n\
      X-B = { type = \"signature\", token = 'SECRET', token_encoding = \"hex\", signature_prefix = \"sha256=\" }\n",
