@@ -14,6 +14,9 @@ use nix::time::{ClockId, clock_gettime};
 /// Events that the window holds; before the measurement it is full.
 const WINDOW: u32 = 10_000;
 
+/// Groups that are founded at last, behind all that the window holds.
+const LATE: u32 = 100;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Events of each measurement.
@@ -22,8 +25,8 @@ pub(crate) struct Args {
 }
 
 const HEAD: &str = "\
-| groups | an event is for | groups that see it | ns an event | ns to join |
-|---|---|---|---|---|
+| groups | an event is for | groups that see it | ns an event | ns to join | ns to join behind the whole window |
+|---|---|---|---|---|---|
 ";
 
 /// Groups, and whom the events are for.
@@ -104,9 +107,15 @@ fn measure(args: &Args, case: &Case) -> io::Result<String> {
     push(&mut fanout, WINDOW);
     let mut saw = 0;
     let pushed = cpu_time(|| saw = push(&mut fanout, args.events))?;
-    let (push, join) =
-        (pushed.as_nanos() / u128::from(args.events), join.as_nanos() / u128::from(case.groups));
-    Ok(format!("| {} | {} | {saw} | {push} | {join} |\n", case.groups, case.name))
+    let late = (case.groups..case.groups + LATE).map(subscription).collect::<io::Result<Vec<_>>>()?;
+    let come_back = cpu_time(|| {
+        for subscription in late {
+            fanout.join(subscription, None);
+        }
+    })?;
+    let each = |time: Duration, count: u32| time.as_nanos() / u128::from(count);
+    let (push, join, late) = (each(pushed, args.events), each(join, case.groups), each(come_back, LATE));
+    Ok(format!("| {} | {} | {saw} | {push} | {join} | {late} |\n", case.groups, case.name))
 }
 
 fn room(number: u32) -> io::Result<RoomName> {
