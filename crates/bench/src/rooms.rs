@@ -213,8 +213,9 @@ impl Audience {
     }
 
     fn config(self) -> String {
+        // Who publishes is silent while the others come and while the other server has its round.
         format!(
-            "log.type = \"memory\"\n\
+            "log.type = \"memory\"\nhttp.header_timeout = \"1h\"\n\
              [sources.events.extractor]\ntype = \"webhook\"\nid = \"events\"\n\
              [sinks.events]\ntype = \"sse\"\nid = \"events\"\nidentity = \"query\"\nkeep_alive = \"1h\"\n\
              [[routes]]\nfrom = \"events\"\nto = \"events\"\naudience = {{ {} = \"0\" }}\n",
