@@ -48,11 +48,21 @@ pub fn from_binary<'a>(
     let mut attributes = BTreeMap::new();
     for (header, value) in headers {
         if let Some(name) = header.strip_prefix("ce-")
-            && attributes.insert(name, decode_attribute(header, value)?).is_some()
+            && attributes.insert(name.to_owned(), decode_attribute(header, value)?).is_some()
         {
             return Err(FieldError::new(header, "must not be repeated"));
         }
     }
+    from_attributes(attributes, data_content_type, data, |attribute| format!("ce-{attribute}"))
+}
+
+/// The event whose attributes a protocol carries beside its data. `field` says where an attribute stands, in messages.
+pub fn from_attributes(
+    mut attributes: BTreeMap<String, String>,
+    data_content_type: Option<&str>,
+    data: Option<Value>,
+    field: impl Fn(&str) -> String,
+) -> Result<Value, FieldError> {
     let mut envelope = Object::new();
     for name in ["specversion", "id", "source", "type", "subject", "time"] {
         if let Some(value) = attributes.remove(name) {
@@ -63,14 +73,14 @@ pub fn from_binary<'a>(
         envelope.insert("datacontenttype".to_owned(), content_type.into());
     }
     for (name, value) in attributes {
-        if !matches!(name, "data" | "data_base64" | "datacontenttype") {
-            envelope.insert(name.to_owned(), value.into());
+        if !matches!(name.as_str(), "data" | "data_base64" | "datacontenttype") {
+            envelope.insert(name, value.into());
         }
     }
     if let Some(data) = data {
         envelope.insert("data".to_owned(), data);
     }
-    check(&envelope, |attribute| format!("ce-{attribute}"))?;
+    check(&envelope, field)?;
     Ok(unwrap_cdevent(envelope))
 }
 

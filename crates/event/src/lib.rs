@@ -18,7 +18,9 @@ mod position;
 mod profile;
 
 pub use audience::{Audience, AudienceRule, InvalidAudience, Target, TargetKind};
-pub use cloudevent::{from_binary, from_structured, from_structured_batch, is_attribute_header};
+pub use cloudevent::{
+    from_attributes, from_binary, from_structured, from_structured_batch, is_attribute_header,
+};
 pub use content_id::content_id;
 pub use draft::{Draft, FieldError, Headers, Names, Object, Shape};
 pub use event::{Delivery, Event, Stored};

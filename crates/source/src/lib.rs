@@ -3,6 +3,7 @@
 //! One module a source. Each turns what comes in into a [`Delivery`] or a refusal, and [`Routes`] say where its events go;
 //! answering and appending are the binary's.
 
+pub mod amqp;
 mod delivery;
 mod mock;
 pub mod request;

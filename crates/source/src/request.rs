@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{Delivery, IntakeError};
 
 pub(crate) use body::inflate;
-pub(crate) use content::{ContentType, Mode};
+pub(crate) use content::{ContentType, Mode, declared};
 
 /// Bytes of an `Idempotency-Key`; a longer one is refused. It is kept as long as its events are.
 pub const MAX_IDEMPOTENCY_KEY: usize = 512;

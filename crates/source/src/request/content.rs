@@ -44,7 +44,7 @@ impl ContentType {
 }
 
 /// What a media type (RFC 9110, 8.3.1) declares; `None` if it is not understood.
-fn declared(text: &str) -> Option<Mode> {
+pub(crate) fn declared(text: &str) -> Option<Mode> {
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next()?.to_ascii_lowercase();
     let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {

@@ -14,7 +14,7 @@ const MEMBERS: [&str; 9] =
 const SHOWN: usize = 64;
 
 /// The drafts of an envelope, or of an array of them. Each is checked here, where its place in the body is known.
-pub(super) fn read(body: Value) -> Result<Vec<Draft>, FieldError> {
+pub(crate) fn read(body: Value) -> Result<Vec<Draft>, FieldError> {
     match body {
         Value::Object(envelope) => Ok(vec![draft(envelope, "")?]),
         Value::Array(envelopes) => envelopes

@@ -3,7 +3,7 @@
 //! From a request's head and body to a delivery or a [`Refusal`]. Reading the body off the network, within its
 //! limits, and answering are the binary's.
 
-mod envelope;
+pub(crate) mod envelope;
 
 use fanfare_auth::HeaderRules;
 use fanfare_event::{
