@@ -5,6 +5,7 @@ fn main() {
         "identity_jwt",
         "sink_http_pull",
         "sink_sse",
+        "source_amqp",
         "source_mock",
         "source_rest",
         "source_webhook",

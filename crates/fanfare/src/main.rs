@@ -4,6 +4,7 @@
     not(all(
         feature = "sink_http_pull",
         feature = "sink_sse",
+        feature = "source_amqp",
         feature = "source_mock",
         feature = "source_rest",
         feature = "source_webhook"

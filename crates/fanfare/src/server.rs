@@ -36,8 +36,8 @@ pub(crate) struct Server {
     service: Arc<Service>,
     #[cfg(feature = "identity_jwt")]
     published: Vec<Arc<crate::sinks::sse::Published>>,
-    #[cfg(feature = "source_mock")]
-    mocks: Vec<crate::sources::mock::MockSource>,
+    #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+    runners: Vec<crate::sources::Runner>,
 }
 
 /// Why a server cannot start.
@@ -78,8 +78,8 @@ impl Server {
         };
         #[cfg(feature = "identity_jwt")]
         let published = std::mem::take(&mut topology.published);
-        #[cfg(feature = "source_mock")]
-        let mocks = std::mem::take(&mut topology.mocks);
+        #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+        let runners = std::mem::take(&mut topology.runners);
         let admin = admin.map(|listener| (listener, Arc::new(topology.take_admin())));
         let listeners = listeners.into_iter().map(|listener| {
             let endpoints = topology.take_endpoints(listener.name());
@@ -99,8 +99,8 @@ impl Server {
             service: Arc::new(service),
             #[cfg(feature = "identity_jwt")]
             published,
-            #[cfg(feature = "source_mock")]
-            mocks,
+            #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+            runners,
         })
     }
 
@@ -112,8 +112,8 @@ impl Server {
             service,
             #[cfg(feature = "identity_jwt")]
             published,
-            #[cfg(feature = "source_mock")]
-            mocks,
+            #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+            runners,
         } = self;
         let (stopping, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
@@ -127,12 +127,12 @@ impl Server {
         let _fetching: JoinSet<()> =
             published.into_iter().map(crate::sinks::sse::Published::keep_fresh).collect();
         // Dropped with the sources in it when the server stops.
-        #[cfg(feature = "source_mock")]
-        let making: JoinSet<()> = mocks
+        #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+        let running: JoinSet<()> = runners
             .into_iter()
-            .map(|mock| {
+            .map(|runner| {
                 let service = Arc::clone(&service);
-                async move { mock.run(&service.publisher).await }
+                async move { runner.run(&service.publisher).await }
             })
             .collect();
         let exit = loop {
@@ -153,8 +153,8 @@ impl Server {
             }
         };
         drop(listeners);
-        #[cfg(feature = "source_mock")]
-        drop(making);
+        #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+        drop(running);
         info!(connections = connections.len(), "stopping: finishing what is under way");
         stopping.send_replace(true);
         #[cfg(feature = "sink_sse")]

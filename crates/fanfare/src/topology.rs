@@ -37,9 +37,9 @@ pub(crate) struct Topology {
     /// Keys that are fetched while the server runs.
     #[cfg(feature = "identity_jwt")]
     pub(crate) published: Vec<std::sync::Arc<crate::sinks::sse::Published>>,
-    /// Sources that make events themselves.
-    #[cfg(feature = "source_mock")]
-    pub(crate) mocks: Vec<crate::sources::mock::MockSource>,
+    /// Sources that nobody calls.
+    #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+    pub(crate) runners: Vec<crate::sources::Runner>,
 }
 
 /// What is served at a listener, by path.
@@ -98,8 +98,8 @@ impl Topology {
             batch_ids: std::sync::Arc::default(),
             #[cfg(feature = "identity_jwt")]
             published: Vec::new(),
-            #[cfg(feature = "source_mock")]
-            mocks: Vec::new(),
+            #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+            runners: Vec::new(),
         };
         check_transformers(config, diagnostics);
         for source in &config.sources {
@@ -114,7 +114,7 @@ impl Topology {
                     topology.add_mock(config, source, mock, root_url, diagnostics);
                 }
                 Some(Extractor::Amqp(amqp)) => {
-                    left_out(diagnostics, amqp.type_span, "an `amqp` source", "source_amqp");
+                    topology.add_amqp(config, source, amqp, root_url, diagnostics);
                 }
                 None => {}
             }
@@ -221,6 +221,35 @@ impl Topology {
         left_out(diagnostics, rest.type_span, "a `rest` source", "source_rest");
     }
 
+    #[cfg(feature = "source_amqp")]
+    fn add_amqp(
+        &mut self,
+        config: &Config,
+        source: &fanfare_config::Source,
+        amqp: &fanfare_config::Amqp,
+        root_url: &str,
+        _: &mut Diagnostics,
+    ) {
+        use crate::sources::amqp::AmqpSource;
+
+        let chain = chain(config, source);
+        let amqp = AmqpSource::new(&source.name, amqp, &config.http, root_url, chain);
+        self.runners.push(crate::sources::Runner::Amqp(Box::new(amqp)));
+    }
+
+    #[cfg(not(feature = "source_amqp"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    fn add_amqp(
+        &mut self,
+        _: &Config,
+        _: &fanfare_config::Source,
+        amqp: &fanfare_config::Amqp,
+        _: &str,
+        diagnostics: &mut Diagnostics,
+    ) {
+        left_out(diagnostics, amqp.type_span, "an `amqp` source", "source_amqp");
+    }
+
     #[cfg(feature = "source_mock")]
     fn add_mock(
         &mut self,
@@ -232,7 +261,8 @@ impl Topology {
     ) {
         use crate::sources::mock::MockSource;
 
-        self.mocks.push(MockSource::new(&source.name, mock, root_url, chain(config, source)));
+        let mock = MockSource::new(&source.name, mock, root_url, chain(config, source));
+        self.runners.push(crate::sources::Runner::Mock(mock));
     }
 
     #[cfg(not(feature = "source_mock"))]
@@ -375,9 +405,21 @@ fn routes(config: &Config) -> Routes {
     let Some(routes) = &config.routes else {
         return Routes::to_everyone(&config.sinks.iter().map(|sink| sink.name.clone()).collect());
     };
+    let has_topics = |name: &fanfare_event::SourceName| {
+        let mut sources = config.sources.iter();
+        sources.any(|source| source.name == *name && matches!(source.extractor, Some(Extractor::Amqp(_))))
+    };
+    let pattern = |route: &fanfare_config::Route| {
+        let operation = route.operation.as_deref()?;
+        Some(if has_topics(&route.from) {
+            OperationPattern::topic(operation)
+        } else {
+            OperationPattern::Exact(operation.into())
+        })
+    };
     let route = |route: &fanfare_config::Route| Route {
         from: route.from.clone(),
-        operation: route.operation.as_deref().map(|operation| OperationPattern::Exact(operation.into())),
+        operation: pattern(route),
         matches: route.matches.clone(),
         to: route.to.clone(),
         audience: route.audience.clone(),

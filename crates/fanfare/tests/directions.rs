@@ -14,6 +14,7 @@ use serde_json::Value;
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("config", &["event"]),
+    ("amqp", &[]),
     ("transform", &["event"]),
     ("auth", &["event"]),
     ("log", &["event"]),
@@ -35,6 +36,11 @@ const FENCES: &[Fence] = &[
         package: "vrl",
         allowed: |krate| krate == "transform",
         instead: "VRL lives in `transform`; give that crate what you need of it, in types of its own",
+    },
+    Fence {
+        package: "lapin",
+        allowed: |krate| krate == "amqp",
+        instead: "AMQP lives in `amqp`; give that crate what you need of it, in types of its own",
     },
     Fence {
         package: "tokio",

@@ -1,6 +1,8 @@
 //! Sources as the binary runs them: what they take off the network, and what they answer. What they make of it lives in
 //! the source crate.
 
+#[cfg(feature = "source_amqp")]
+pub(crate) mod amqp;
 #[cfg(feature = "source_mock")]
 pub(crate) mod mock;
 mod publish;
@@ -17,6 +19,29 @@ use fanfare_log::AppendError;
 use http::StatusCode;
 
 use crate::problem::Problem;
+
+/// A source that nobody calls: it fetches or makes its events itself.
+#[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+#[derive(Debug)]
+pub(crate) enum Runner {
+    #[cfg(feature = "source_amqp")]
+    Amqp(Box<amqp::AmqpSource>),
+    #[cfg(feature = "source_mock")]
+    Mock(mock::MockSource),
+}
+
+#[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+impl Runner {
+    /// Runs until it is dropped.
+    pub(crate) async fn run(self, publisher: &Publisher) {
+        match self {
+            #[cfg(feature = "source_amqp")]
+            Self::Amqp(amqp) => amqp.run(publisher).await,
+            #[cfg(feature = "source_mock")]
+            Self::Mock(mock) => mock.run(publisher).await,
+        }
+    }
+}
 
 /// What a publisher over HTTP is told.
 pub(crate) fn unpublished(error: &PublishError) -> Problem {

@@ -30,22 +30,23 @@ pub(crate) struct Published {
     pub(crate) appended: Appended,
 }
 
+/// A delivery that can be appended.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// What is to be appended; nothing where transformers and routes dropped it all.
+    pub(crate) events: Vec<NewEvent>,
+    /// Without its events; to be committed once the log has them.
+    pub(crate) delivery: Delivery,
+}
+
 impl Publisher {
     pub(crate) fn new(log: Arc<dyn EventLog>, routes: Routes) -> Self {
         Self { log, routes }
     }
 
-    /// Appends a delivery as one record, without the events that no route means. `key` is what its publisher calls the delivery as a whole. Transformers
-    /// remember it only if the log has all of it.
-    ///
-    /// It is done to its end also where nobody waits for it any more: a publisher that goes away must not keep
-    /// transformers from learning what the log has stored.
-    pub(crate) async fn publish(
-        &self,
-        mut delivery: Delivery,
-        key: Option<&str>,
-    ) -> Result<Vec<Published>, PublishError> {
-        let mut ids = Vec::with_capacity(delivery.events.len());
+    /// What a delivery is to the log: its events without those that no route means, and where each goes. `key` is what its
+    /// publisher calls the delivery as a whole.
+    pub(crate) fn prepare(&self, mut delivery: Delivery, key: Option<&str>) -> Result<Prepared, FieldError> {
         let mut events = Vec::with_capacity(delivery.events.len());
         for (index, finished) in std::mem::take(&mut delivery.events).into_iter().enumerate() {
             let mut event = finished.event;
@@ -60,9 +61,23 @@ impl Publisher {
             if let Some(key) = key {
                 dedupe.push(DedupeKey::delivery(&event.origin, key, index));
             }
-            ids.push(event.id.to_string());
             events.push(NewEvent { event: Arc::new(event), dedupe });
         }
+        Ok(Prepared { events, delivery })
+    }
+
+    /// Appends a delivery as one record, without the events that no route means. `key` is what its publisher calls the delivery as a whole. Transformers
+    /// remember it only if the log has all of it.
+    ///
+    /// It is done to its end also where nobody waits for it any more: a publisher that goes away must not keep
+    /// transformers from learning what the log has stored.
+    pub(crate) async fn publish(
+        &self,
+        delivery: Delivery,
+        key: Option<&str>,
+    ) -> Result<Vec<Published>, PublishError> {
+        let Prepared { events, delivery } = self.prepare(delivery, key)?;
+        let ids: Vec<_> = events.iter().map(|new| new.event.id.to_string()).collect();
         let log = Arc::clone(&self.log);
         let appending = tokio::spawn(async move {
             let appended = log.append(Batch { events, position: None }).await;
@@ -84,6 +99,12 @@ impl Publisher {
         let page = self.log.read(seq, 1).await.ok()?;
         let stored = page.events.first().filter(|stored| stored.seq == seq)?;
         Some(stored.event.id.to_string())
+    }
+
+    /// The log, for sources that append by themselves what they have prepared.
+    #[cfg(feature = "source_amqp")]
+    pub(crate) fn log(&self) -> &dyn EventLog {
+        &*self.log
     }
 }
 
