@@ -15,6 +15,7 @@ fn the_version_lists_what_was_compiled_in() {
         ("identity_jwt", cfg!(feature = "identity_jwt")),
         ("sink_http_pull", cfg!(feature = "sink_http_pull")),
         ("sink_sse", true),
+        ("source_amqp", cfg!(feature = "source_amqp")),
         ("source_mock", cfg!(feature = "source_mock")),
         ("source_rest", cfg!(feature = "source_rest")),
         ("source_webhook", true),
