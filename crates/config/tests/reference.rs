@@ -44,7 +44,7 @@ fn every_example_loads() {
     check(&reference(), "toml", 10);
     check(&inboxclaw_reference(), "yaml", 7);
     check(&mycel_reference(), "hcl", 3);
-    for page in ["rest", "routing"] {
+    for page in ["identity", "rest", "routing"] {
         check(&fs::read_to_string(format!("../../docs/{page}.md")).unwrap(), "toml", 1);
     }
 }
