@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use fanfare_testkit::{Server, http};
+use fanfare_testkit::Server;
+use fanfare_testkit::http::{Connection, Response};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use super::issuer::Issuer;
 use super::tokens::{self, ED25519, P256, Pair, RSA, SECRET, header, now, published, sign};
-use crate::kit;
+use crate::kit::{self, LONG};
 
 /// A sink of the table.
 struct Sink {
@@ -96,6 +97,7 @@ fn all_tokens(algorithm: Algorithm, public: &str) -> Vec<Token> {
     let good = sign(&usual, &claims(), &known);
     let (message, signature) = good.rsplit_once('.').unwrap();
     let (_, payload) = message.split_once('.').unwrap();
+    let first = if signature.starts_with('A') { 'B' } else { 'A' };
     // {"alg":"none"} and {"alg":"none","kid":"k1"}
     let unsigned = |header: &str| Some(format!("{header}.{payload}."));
     let secret = EncodingKey::from_secret(public.as_bytes());
@@ -106,7 +108,7 @@ fn all_tokens(algorithm: Algorithm, public: &str) -> Vec<Token> {
         ("without iat and nbf", lacking("iat"), true),
         ("expired", saying("exp", json!(now() - 1)), false),
         ("without an end", lacking("exp"), false),
-        ("not valid yet", saying("nbf", json!(now() + 100)), false),
+        ("not valid yet", saying("nbf", json!(now() + 250)), false),
         ("of a clock that is a little ahead", saying("nbf", json!(now() + 10)), true),
         ("wrong key", of(&usual, &tokens::key(algorithm, Pair::Other)), false),
         (
@@ -126,11 +128,7 @@ fn all_tokens(algorithm: Algorithm, public: &str) -> Vec<Token> {
         ("oversized", saying("padding", json!("x".repeat(8 * 1024))), false),
         ("malformed", Some("not.a.token".to_owned()), false),
         ("two parts", Some(message.to_owned()), false),
-        (
-            "another's signature",
-            Some(format!("{message}.{}", signature.replace(['A', 'B', 'C'], "D"))),
-            false,
-        ),
+        ("another signature", Some(format!("{message}.{first}{}", &signature[1..])), false),
         ("a claim of the wrong type", saying("rooms", json!({"own": true})), false),
     ]
 }
@@ -169,13 +167,16 @@ fn check(server: &Server, sink: &Sink, (what, token, holds): &Token) {
         };
         let case = format!("{}: {what}: {query}", sink.name);
         let target = format!("/sse/{}{query}", sink.name);
+        let mut connection = Connection::open(server.addr()).unwrap();
+        connection.send_request("GET", &target, &headers, b"").unwrap();
+        let head = connection.read_head(LONG).unwrap();
+        assert_eq!(head.status, expected, "{case}: {head:?}");
         if expected == 200 {
-            let head = kit::head_of(server.addr(), "GET", &target, &headers);
             assert!(tokens::is_open(&head), "{case}: {head:?}");
             continue;
         }
-        let response = http::get(server.addr(), &target, &headers).unwrap();
-        assert_eq!(response.status(), expected, "{case}: {}", response.text());
+        let (body, end) = connection.into_body(&head, "GET").unwrap().read_to_end(LONG).unwrap();
+        let response = Response { head, body, end };
         let problem = kit::problem(&response);
         let challenge = match expected {
             401 if token.is_none() => Some("Bearer"),
