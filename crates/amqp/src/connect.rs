@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use lapin::runtime::default_runtime;
+use async_rs::{Runtime, Tokio};
 use lapin::tcp::{AsyncTcpStream, RustlsConnector, RustlsConnectorConfig};
 use lapin::types::LongString;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
@@ -12,6 +12,7 @@ use lapin::{Connection, ConnectionProperties};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::runtime::{self, Guarded};
 use crate::session::Error;
 use crate::settings::{Certificates, Settings};
 
@@ -25,19 +26,20 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Connection, Error> {
     };
     let name = LongString::from(settings.connection_name.as_str());
     let properties = ConnectionProperties::default().with_connection_name(name);
-    let runtime = default_runtime().map_err(|error| Error::connect(&error))?;
+    let sockets: Runtime<Tokio> = Runtime::tokio_current();
     let connecting = Connection::connector(
         uri(settings),
-        runtime,
-        async move |uri: AMQPUri, runtime| {
+        runtime::current(),
+        async move |uri: AMQPUri, _| {
             let AMQPAuthority { host, port, .. } = uri.authority;
             let connected = async {
-                let addresses = runtime.to_socket_addrs((host.clone(), port));
-                let stream = AsyncTcpStream::connect(&runtime, addresses).await?;
-                match &tls {
-                    Some(connector) => stream.into_rustls(connector, &host).await,
-                    None => Ok(stream),
-                }
+                let addresses = sockets.to_socket_addrs((host.clone(), port));
+                let stream = AsyncTcpStream::connect(&sockets, addresses).await?;
+                let stream = match &tls {
+                    Some(connector) => stream.into_rustls(connector, &host).await?,
+                    None => stream,
+                };
+                io::Result::Ok(AsyncTcpStream::Plain(Guarded::new(stream)))
             };
             // Here too, because the thread that waits for this outlives the one who asked for it.
             let connected = tokio::time::timeout(DEADLINE, connected).await;

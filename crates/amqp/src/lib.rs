@@ -7,7 +7,9 @@
 mod backoff;
 mod connect;
 mod consumer;
+mod guard;
 mod message;
+mod runtime;
 mod session;
 mod settings;
 mod value;

@@ -7,6 +7,7 @@ use lapin::protocol::basic::AMQPProperties;
 use lapin::types::ShortString;
 use serde_json::{Map, Value};
 
+use crate::guard::UNREADABLE;
 use crate::value::to_object;
 
 /// A message that the broker waits for to be settled.
@@ -24,6 +25,8 @@ pub struct Message {
     pub headers: Map<String, Value>,
     /// Its other properties, by the names of AMQP 0-9-1 with underscores; those that it does not have are not there.
     pub properties: Map<String, Value>,
+    /// Why its headers and properties could not be read; they are not here then.
+    pub unreadable: Option<String>,
     /// To settle it with.
     pub receipt: Receipt,
 }
@@ -63,9 +66,11 @@ impl Receipt {
 
 impl From<Delivery> for Message {
     fn from(delivery: Delivery) -> Self {
-        let headers = delivery.properties.headers().as_ref().map(to_object).unwrap_or_default();
+        let mut headers = delivery.properties.headers().as_ref().map(to_object).unwrap_or_default();
+        let unreadable = headers.remove(UNREADABLE);
         Self {
             headers,
+            unreadable: unreadable.map(|problem| problem.as_str().unwrap_or_default().to_owned()),
             properties: properties(&delivery.properties),
             body: delivery.data,
             exchange: delivery.exchange.as_str().to_owned(),

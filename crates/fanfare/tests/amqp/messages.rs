@@ -5,6 +5,32 @@ use serde_json::{Value, json};
 
 use crate::kit::{LONG, config, consuming, follow, next, next_data, start};
 
+#[test]
+fn headers_that_are_nested_too_deeply_end_nothing() {
+    let broker = Broker::start().unwrap();
+    let mut client = broker.client().unwrap();
+    declare(&mut client, "deep");
+    let server = consuming(config(&broker.url(), &queue("deep"), ""));
+    let mut stream = follow(server.addr(), "");
+    let mut message = Message::new("deep").id("deep");
+    message.properties.raw_headers = Some(nested_arrays(20_000));
+    client.publish_confirmed("", "deep", &message).unwrap();
+    client.publish_confirmed("", "deep", &Message::new("flat").id("flat")).unwrap();
+    assert_eq!(next_data(&mut stream), "flat");
+    assert_eq!(client.get("deep-dead").unwrap().unwrap().body, b"deep");
+    server.wait_for_log("nested too deeply", LONG).unwrap();
+}
+
+/// The members of a table with one array, which has an array, and so on.
+fn nested_arrays(depth: u32) -> Vec<u8> {
+    let mut table = b"\x01a".to_vec();
+    for level in 0..depth {
+        table.push(b'A');
+        table.extend((5 * (depth - level - 1)).to_be_bytes());
+    }
+    table
+}
+
 /// A queue, and one that gets what is rejected from it.
 fn declare(client: &mut Client, name: &str) {
     let dead = format!("{name}-dead");

@@ -43,6 +43,8 @@ struct Pending {
     fingerprint: Option<Fingerprint>,
     /// Whether the log has it: the broker delivers it again.
     is_known: bool,
+    /// Why nobody can know what it is.
+    unreadable: Option<String>,
 }
 
 /// A message that has been looked at.
@@ -115,14 +117,15 @@ impl<'p> Worker<'p> {
     }
 
     fn look_at(&mut self, message: Message) -> Pending {
-        let Message { body, exchange, routing_key, redelivered, headers, properties, receipt } = message;
+        let Message { body, exchange, routing_key, redelivered, headers, properties, unreadable, receipt } =
+            message;
         let message = amqp::Message { body, exchange, routing_key, redelivered, headers, properties };
         let fingerprint = message.id().is_none().then(|| message.fingerprint());
         if !redelivered {
             self.unconfirmed.is_behind();
         }
         let is_known = redelivered && fingerprint.is_some_and(|message| self.unconfirmed.recognize(message));
-        Pending { message, receipt, fingerprint, is_known }
+        Pending { message, receipt, fingerprint, is_known, unreadable }
     }
 
     /// Takes messages from the front, as far as transformers can decide on them before the others are stored.
@@ -136,6 +139,7 @@ impl<'p> Worker<'p> {
             }
             let Some(pending) = waiting.pop_front() else { break };
             let fate = match accepted {
+                None if let Some(problem) = &pending.unreadable => self.refuse(Kind::Body, problem),
                 None => Fate::Done,
                 Some(Ok(delivery)) => self.prepare(&pending, delivery),
                 Some(Err(refusal)) => {
@@ -148,12 +152,13 @@ impl<'p> Worker<'p> {
         taken
     }
 
-    /// What transformers make of messages, in order; `None` for those that are known. As many threads as messages may be
+    /// What transformers make of messages, in order; `None` for those that need not be asked about. As many threads as messages may be
     /// worked on at once do it, and others take over what else the runtime has to do.
     fn accept(&self, waiting: &mut VecDeque<Pending>, most: usize) -> Vec<Option<Result<Delivery, Refusal>>> {
         let accept = |pending: &Pending| {
             let amqp = &self.amqp;
-            (!pending.is_known).then(|| amqp.accept(&pending.message, Timestamp::now(), fresh_event_id))
+            (!pending.is_known && pending.unreadable.is_none())
+                .then(|| amqp.accept(&pending.message, Timestamp::now(), fresh_event_id))
         };
         let waiting = &*waiting.make_contiguous();
         let waiting = waiting.get(..most).unwrap_or(waiting);
