@@ -5,5 +5,6 @@
 mod kit;
 mod losses;
 mod messages;
+mod mycel;
 mod run;
 mod tls;
