@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::limits::MAX_TARGETS;
 use crate::{Event, EventPath, FieldError, InvalidPath, InvalidWord, RoomName, UserId};
@@ -135,7 +135,8 @@ impl TargetKind {
         let name = match value {
             Value::String(text) => text,
             Value::Number(value) => {
-                number = value.to_string();
+                let problem = "is a number that is too large to tell from others: send it as a string";
+                number = number_name(value).ok_or_else(|| FieldError::new(field, problem))?;
                 &number
             }
             _ => {
@@ -153,6 +154,16 @@ impl TargetKind {
             Self::User => UserId::new(name).map(Target::User),
         }
     }
+}
+
+/// The name that a number is. `None` where 64 bits do not hold it exactly: several such numbers have one name, and what is
+/// for one would go to all of them.
+pub fn number_name(number: &Number) -> Option<String> {
+    // 2⁵³: below it, a float is one whole number.
+    const WHOLE: f64 = 9_007_199_254_740_992.0;
+    let is_integer = number.is_i64() || number.is_u64();
+    let is_told = is_integer || number.as_f64().is_some_and(|number| number.abs() < WHOLE);
+    is_told.then(|| number.to_string())
 }
 
 impl Audience {
@@ -219,8 +230,15 @@ mod tests {
         check(json!("orders"), Ok(&["orders"]));
         check(json!(42), Ok(&["42"]));
         check(json!(-1.5), Ok(&["-1.5"]));
+        check(json!(u64::MAX), Ok(&["18446744073709551615"]));
+        check(json!(i64::MIN), Ok(&["-9223372036854775808"]));
         check(json!(["a", 7]), Ok(&["a", "7"]));
         check(json!([]), Err("body.room: names no room: the array is empty"));
+        let inexact = "is a number that is too large to tell from others: send it as a string";
+        for number in ["18446744073709551616", "-9223372036854775809", "9007199254740993.0", "1e300"] {
+            let value = serde_json::from_str(number).unwrap();
+            check(value, Err(&format!("body.room: {inexact}")));
+        }
         let wanted = "must name a room: a string, a number, or an array of them";
         check(json!(null), Err(&format!("body.room: {wanted}")));
         check(json!(true), Err(&format!("body.room: {wanted}")));

@@ -17,7 +17,7 @@ mod pattern;
 mod position;
 mod profile;
 
-pub use audience::{Audience, AudienceRule, InvalidAudience, Target, TargetKind};
+pub use audience::{Audience, AudienceRule, InvalidAudience, Target, TargetKind, number_name};
 pub use cloudevent::{
     from_attributes, from_binary, from_structured, from_structured_batch, is_attribute_header,
 };

@@ -1,7 +1,7 @@
 //! What a token says (RFC 7519, 4.1): for whom it is, for how long, and what it grants.
 
 use fanfare_event::limits::{MAX_ASKED_PATTERN, MAX_ASKED_PATTERNS, MAX_NAME};
-use fanfare_event::{NamePattern, NamePatterns, UserId};
+use fanfare_event::{NamePattern, NamePatterns, UserId, number_name};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
@@ -38,7 +38,8 @@ pub struct Grant {
 }
 
 const TIME: &str = "a time in seconds since 1970";
-const USER: &str = "a string or a number, of at most 256 bytes and without control characters";
+const USER: &str =
+    "a string, of at most 256 bytes and without control characters, or a number that 64 bits hold";
 const ROOMS: &str = "a pattern of rooms (a name, `prefix.*` or `*`) or an array of at most 1000 of them";
 const TYPES: &str = "a pattern of types (a type, `prefix.*` or `*`) or an array of at most 64 of them";
 
@@ -92,7 +93,9 @@ impl Checks {
         let name = match claims.get(&self.user_claim) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(name)) => name.clone(),
-            Some(Value::Number(number)) => number.to_string(),
+            Some(Value::Number(number)) => {
+                number_name(number).ok_or_else(|| TokenFault::claim(&self.user_claim, USER))?
+            }
             Some(_) => return Err(TokenFault::claim(&self.user_claim, USER)),
         };
         UserId::new(&name).map(Some).map_err(|_| TokenFault::claim(&self.user_claim, USER))

@@ -290,6 +290,7 @@ fn a_token_grants_what_its_claims_name() {
     };
     refused(json!({"sub": ""}), "sub");
     refused(json!({"sub": {"id": 1}}), "sub");
+    refused(json!({"sub": 2_f64.powi(64)}), "sub");
     refused(json!({"sub": "x".repeat(257)}), "sub");
     refused(json!({"rooms": 7}), "rooms");
     refused(json!({"rooms": ["a", 7]}), "rooms");
