@@ -1,6 +1,7 @@
 //! The native dialect: TOML, a superset of cdviz-collector's. Each table of it has a file here, with its keys and
 //! the code that reads them; how keys are declared is in `keys`.
 
+mod addresses;
 pub(crate) mod admin;
 mod amqp_url;
 pub(crate) mod endpoints;
@@ -76,13 +77,14 @@ pub(crate) static PIPELINE_SECTION: Section = Section {
 /// Reads a whole document. `start` is the place of what is missing at the top.
 pub(crate) fn read(document: &Table, start: Span, checker: &mut Checker<'_>) -> Config {
     let mut fields = Fields::new("the configuration", start, document);
+    let http_span = document.get(HTTP.name).map(|entry| entry.span);
     let http = http::read(sub(&mut fields, &HTTP, checker), checker);
     let listeners = blocks(&mut fields, &LISTENERS, checker)
         .map(|table| listener::read_all(table, checker))
         .unwrap_or_default();
     let admin = fields.entry(ADMIN.name).and_then(|entry| {
         let table = checker.table(ADMIN.name, &entry.node)?;
-        Some(admin::read(Fields::new(admin::SECTION.title, entry.span, table), &listeners, checker))
+        Some(admin::read(Fields::new(admin::SECTION.title, entry.span, table), checker))
     });
     let log = log::read(sub(&mut fields, &LOG, checker), checker);
     let mut pipeline = sub(&mut fields, &PIPELINE, checker);
@@ -104,7 +106,10 @@ pub(crate) fn read(document: &Table, start: Span, checker: &mut Checker<'_>) -> 
     });
     endpoints::report_shared(&sources, &sinks, checker);
     fields.finish(&ROOT_SECTION, checker);
-    Config { http, listeners, log, transformers: transformers.all, sources, sinks, routes, admin }
+    let transformers = transformers.all;
+    let config = Config { http, listeners, log, transformers, sources, sinks, routes, admin };
+    addresses::report_shared(&config, http_span, checker);
+    config
 }
 
 /// The keys of a table at the top, or of one in such a table; where there is none, all of them have their defaults.

@@ -308,7 +308,7 @@ fn tls_to_the_broker() {
 fn connectors_at_one_address_share_it() {
     let text = "connector \"a\" {\n type = \"rest\"\n port = 80\n}\nconnector \"b\" {\n type = \"sse\"\n port = 80\n}\n\
                 connector \"c\" {\n type = \"sse\"\n path = \"/c\"\n}\nconnector \"d\" {\n type = \"sse\"\n path = \"/d\"\n}\n\
-                connector \"e\" {\n type = \"sse\"\n host = \"127.0.0.1\"\n}\n";
+                connector \"e\" {\n type = \"sse\"\n host = \"127.0.0.1\"\n port = 3003\n}\n";
     let flows: String = ["b", "c", "d", "e"]
         .map(|to| {
             format!(
@@ -321,7 +321,7 @@ fn connectors_at_one_address_share_it() {
     assert_eq!(config.http.port, 80);
     let listeners: Vec<_> =
         config.listeners.iter().map(|it| (it.name.as_str(), it.host.as_str(), it.port)).collect();
-    assert_eq!(listeners, [("c", "0.0.0.0", 3002), ("e", "127.0.0.1", 3002)]);
+    assert_eq!(listeners, [("c", "0.0.0.0", 3002), ("e", "127.0.0.1", 3003)]);
     let picked: Vec<_> = (0..4).map(|index| sse(&config, index).listener.as_deref()).collect();
     assert_eq!(picked, [None, Some("c"), Some("c"), Some("e")]);
     // One operation, four routes.

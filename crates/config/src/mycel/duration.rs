@@ -23,7 +23,13 @@ impl Read for GoDuration {
     type Value = Duration;
 
     fn read(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<Duration> {
-        let written = text(key, node, "a duration", checker)?;
+        let told = checker.diagnostics.told();
+        let Some(written) = text(key, node, "a duration", checker) else {
+            if let Some(problem) = checker.diagnostics.last_since(told) {
+                problem.help(EXAMPLES);
+            }
+            return None;
+        };
         let problem = match parse(written) {
             Some(value) if (self.0.min..=self.0.max).contains(&value) => return Some(value),
             Some(_) => {

@@ -74,8 +74,16 @@ impl Flow {
             is_same
         });
         let rest = rest.into_table(&mut conversion.checker.diagnostics);
-        let fields = Fields::new(title.as_str(), header, &rest);
-        let has = [FROM.name, TO.name].map(|name| fields.has(name));
+        let mut fields = Fields::new(title.as_str(), header, &rest);
+        let has = [FROM.name, TO.name].map(|name| {
+            let Some(entry) = fields.entry(name) else { return false };
+            conversion.unread.push(entry.node.span);
+            conversion
+                .checker
+                .error(entry.span, format!("`{name}` is a block"))
+                .help(format!("write `{name} {{ … }}`, without the `=`"));
+            true
+        });
         conversion.finish(fields, &rest, &SECTION);
         if let Some(second) = from.get(1) {
             let first = from.first().map_or(header, |block| block.kind_span);

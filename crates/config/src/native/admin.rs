@@ -6,10 +6,10 @@ use super::listener::LISTENER_PORT;
 use super::rule;
 use super::sink::HEADERS;
 use super::words::check_host;
+use crate::Admin;
 use crate::checker::{Checker, Fields};
 use crate::keys::{Key, Or, Section};
 use crate::shapes::Text;
-use crate::{Admin, Listener};
 
 pub(crate) const HOST: Key<Or<Text>> = Key {
     name: "host",
@@ -28,8 +28,7 @@ pub(crate) static SECTION: Section = Section {
     foreign: &[],
 };
 
-/// `listeners` are those that have been read.
-pub(super) fn read(mut fields: Fields<'_>, listeners: &[Listener], checker: &mut Checker<'_>) -> Admin {
+pub(super) fn read(mut fields: Fields<'_>, checker: &mut Checker<'_>) -> Admin {
     let span = fields.span();
     let (host, host_span) = fields.get_with_span(&HOST, checker);
     let port = fields.get(&LISTENER_PORT, checker).unwrap_or_default();
@@ -45,13 +44,6 @@ pub(super) fn read(mut fields: Fields<'_>, listeners: &[Listener], checker: &mut
             .help(
                 "add rules in `[admin.headers]`, or listen on `127.0.0.1`, which only this machine reaches",
             );
-    }
-    let is_taken = |other: &&Listener| other.port == port && port != 0 && other.host == host;
-    if let Some(other) = listeners.iter().find(is_taken) {
-        checker
-            .error(span, format!("`[admin]` and a listener have the port {port} of `{host}`"))
-            .help("nothing else is served where streams are ended: give `[admin]` a port of its own")
-            .also(other.span, "this one has it already");
     }
     Admin { span, host, port, headers }
 }

@@ -43,20 +43,8 @@ pub(super) fn read_all(table: &Table, checker: &mut Checker<'_>) -> Vec<Listener
         let host = fields.get(&HOST, checker);
         let port = fields.get(&LISTENER_PORT, checker);
         fields.finish(&SECTION, checker);
-        let listener =
-            Listener { name: entry.name.clone(), span: entry.span, host, port: port.unwrap_or_default() };
-        let is_taken =
-            |other: &&Listener| other.port == listener.port && other.port != 0 && other.host == listener.host;
-        if let Some(other) = listeners.iter().find(is_taken) {
-            checker
-                .error(
-                    listener.span,
-                    format!("two listeners have the port {} of `{}`", other.port, other.host),
-                )
-                .help("put what is on both of them on one")
-                .also(other.span, "this one has it already");
-        }
-        listeners.push(listener);
+        let port = port.unwrap_or_default();
+        listeners.push(Listener { name: entry.name.clone(), span: entry.span, host, port });
     }
     checker.listeners = listeners.iter().map(|listener| listener.name.clone()).collect();
     listeners

@@ -90,11 +90,11 @@ pub(crate) fn check_header_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// An IP address or a host name (RFC 1123, 2.1).
+/// An IP address or a host name (RFC 1123, 2.1). Names of containers have underscores too, and are resolved.
 pub(crate) fn check_host(host: &str) -> Result<(), &'static str> {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -195,8 +195,8 @@ mod tests {
         check(check_header_name, &["X-API-Key", "ce-id"], &["", "X API", "a:b", "ü"]);
         check(
             check_host,
-            &["0.0.0.0", "::1", "localhost", "a-b.example.com"],
-            &["", "1.2.3", "256.1.1.1", "[::1]", "a_b", "-a", "a..b", "localhost:80"],
+            &["0.0.0.0", "::1", "localhost", "a-b.example.com", "rabbit_mq"],
+            &["", "1.2.3", "256.1.1.1", "[::1]", "-a", "a..b", "localhost:80"],
         );
         check(
             check_root_url,

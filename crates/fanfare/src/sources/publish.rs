@@ -66,8 +66,8 @@ impl Publisher {
         Ok(Prepared { events, delivery })
     }
 
-    /// Appends a delivery as one record, without the events that no route means. `key` is what its publisher calls the delivery as a whole. Transformers
-    /// remember it only if the log has all of it.
+    /// Appends a delivery as one record, without the events that no route means. `key` is what its publisher calls the
+    /// delivery as a whole. Transformers remember it only if the log has all of it.
     ///
     /// It is done to its end also where nobody waits for it any more: a publisher that goes away must not keep
     /// transformers from learning what the log has stored.
@@ -94,7 +94,7 @@ impl Publisher {
     }
 
     /// The id of an event that the log said it has, unless it is gone meanwhile.
-    #[cfg(feature = "source_rest")]
+    #[cfg(any(feature = "source_rest", feature = "source_webhook"))]
     pub(crate) async fn id_at(&self, seq: fanfare_event::Seq) -> Option<String> {
         let page = self.log.read(seq, 1).await.ok()?;
         let stored = page.events.first().filter(|stored| stored.seq == seq)?;

@@ -55,7 +55,7 @@ impl WebhookEndpoint {
         match self.publish(publisher, request).await {
             Ok(events) => {
                 debug!(%source, peer = %peer.address, events = events.len(), "taken");
-                answer(&events)
+                answer(&events, publisher).await
             }
             Err(problem) => {
                 log_refused(source, peer, &problem);
@@ -91,15 +91,18 @@ impl WebhookEndpoint {
     }
 }
 
-/// 201 where something was stored, 200 where nothing had to be.
-fn answer(published: &[Published]) -> Response<Body> {
-    let events: Vec<_> = published
-        .iter()
-        .map(|Published { id, appended }| {
-            let duplicate = matches!(appended, Appended::Duplicate(_));
-            json!({"id": id, "seq": appended.seq().get(), "duplicate": duplicate})
-        })
-        .collect();
+/// 201 where something was stored, 200 where nothing had to be. An event that was there before is called as it was stored
+/// then: what nobody named has another id each time that it comes.
+async fn answer(published: &[Published], publisher: &Publisher) -> Response<Body> {
+    let mut events = Vec::with_capacity(published.len());
+    for Published { id, appended } in published {
+        let seq = appended.seq();
+        let (id, duplicate) = match appended {
+            Appended::New(_) => (Some(id.clone()), false),
+            Appended::Duplicate(_) => (publisher.id_at(seq).await, true),
+        };
+        events.push(json!({"id": id, "seq": seq.get(), "duplicate": duplicate}));
+    }
     let stored = published.iter().any(|published| matches!(published.appended, Appended::New(_)));
     let status = if stored { StatusCode::CREATED } else { StatusCode::OK };
     problem::json(status, &json!({"duplicate": !stored && !published.is_empty(), "events": events}))

@@ -131,7 +131,8 @@ pub(crate) fn parse(text: &str) -> Result<Operation, Wrong> {
     let (method, path) =
         text.split_once(' ').ok_or(wrong("between the method and the path there is one space"))?;
     check_method(method)?;
-    check_path(path).map_err(wrong)?;
+    let help = path.contains('{').then_some("a parameter is written `:room`");
+    check_path(path).map_err(|problem| (problem, help))?;
     if text.len() > MAX_EVENT_TYPE {
         return Err(wrong("it is the type of its events, which has at most 256 bytes"));
     }

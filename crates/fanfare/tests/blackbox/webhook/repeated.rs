@@ -11,14 +11,15 @@ fn a_delivery_that_is_repeated_under_its_name_is_sent_once() {
     let server = serve(&format!("{BASIC}[sources.other.extractor]\ntype = \"webhook\"\nid = \"other\"\n"));
     let mut client = subscribe(&server, &[]);
     let twice = |headers: &[(&str, &str)], first: &Value, second: &Value| {
-        let seqs = [(first, 201, false), (second, 200, true)].map(|(event, status, duplicate)| {
+        let places = [(first, 201, false), (second, 200, true)].map(|(event, status, duplicate)| {
             let response = send(&server, headers, event.to_string());
             assert_eq!(response.status(), status, "{headers:?} {event}: {}", response.text());
             assert_eq!(body(&response)["duplicate"], duplicate);
             assert!(answered(&response).iter().all(|(_, own)| *own == duplicate));
-            body(&response)["events"][0]["seq"].as_u64().unwrap()
+            let event = &body(&response)["events"][0];
+            (event["seq"].as_u64().unwrap(), event["id"].as_str().unwrap().to_owned())
         });
-        assert_eq!(seqs[0], seqs[1], "the first one's place");
+        assert_eq!(places[0], places[1], "the first one's place and id");
     };
     twice(&[], &cdevent("c-1"), &cdevent("c-1"));
     twice(&[], &json!({"type": "t", "id": "p-1"}), &json!({"type": "u", "id": "p-1"}));
