@@ -93,9 +93,9 @@ impl WebhookEndpoint {
 
 /// 201 where something was stored, 200 where nothing had to be. An event that was there before is called as it was stored
 /// then: what nobody named has another id each time that it comes.
-async fn answer(published: &[Published], publisher: &Publisher) -> Response<Body> {
-    let mut events = Vec::with_capacity(published.len());
-    for Published { id, appended } in published {
+async fn answer(outcomes: &[Published], publisher: &Publisher) -> Response<Body> {
+    let mut events = Vec::with_capacity(outcomes.len());
+    for Published { id, appended } in outcomes {
         let seq = appended.seq();
         let (id, duplicate) = match appended {
             Appended::New(_) => (Some(id.clone()), false),
@@ -103,7 +103,7 @@ async fn answer(published: &[Published], publisher: &Publisher) -> Response<Body
         };
         events.push(json!({"id": id, "seq": seq.get(), "duplicate": duplicate}));
     }
-    let stored = published.iter().any(|published| matches!(published.appended, Appended::New(_)));
+    let stored = outcomes.iter().any(|outcome| matches!(outcome.appended, Appended::New(_)));
     let status = if stored { StatusCode::CREATED } else { StatusCode::OK };
-    problem::json(status, &json!({"duplicate": !stored && !published.is_empty(), "events": events}))
+    problem::json(status, &json!({"duplicate": !stored && !outcomes.is_empty(), "events": events}))
 }
