@@ -17,7 +17,7 @@ fn headers_that_are_nested_too_deeply_end_nothing() {
     client.publish_confirmed("", "deep", &message).unwrap();
     client.publish_confirmed("", "deep", &Message::new("flat").id("flat")).unwrap();
     assert_eq!(next_data(&mut stream), "flat");
-    assert_eq!(client.get("deep-dead").unwrap().unwrap().body, b"deep");
+    assert_eq!(client.get_when_there("deep-dead", LONG).unwrap().body, b"deep");
     server.wait_for_log("nested too deeply", LONG).unwrap();
 }
 
@@ -90,7 +90,7 @@ fn bad_messages_go_to_the_dead_letters(broker: &Broker, client: &mut Client) {
     client.publish_confirmed("", "strict", &good("2")).unwrap();
     assert_eq!([(); 2].map(|()| next_data(&mut stream)["id"].clone()), ["1", "2"]);
     for body in &bad {
-        let dead = client.get("strict-dead").unwrap().unwrap();
+        let dead = client.get_when_there("strict-dead", LONG).unwrap();
         assert_eq!(String::from_utf8(dead.body).unwrap(), *body);
     }
     let line = server.wait_for_log("refused", LONG).unwrap();
@@ -117,7 +117,7 @@ fn rooms_come_from_messages(broker: &Broker, client: &mut Client) {
     publish("feed.all", json!({"n": 2}));
     assert_eq!([(); 2].map(|()| next_data(&mut room)["n"].clone()), [1, 2]);
     assert_eq!(next_data(&mut other)["n"], 2);
-    let dead = client.get("rooms-dead").unwrap().unwrap();
+    let dead = client.get_when_there("rooms-dead", LONG).unwrap();
     assert_eq!((dead.routing_key.as_str(), dead.body.as_slice()), ("rooms-dead", &br#"{"n":"nowhere"}"#[..]));
     assert_eq!(client.get("rooms-dead").unwrap(), None);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::frame::{BODY, Frame, HEADER, METHOD, OVERHEAD, Reader, Writer};
 
@@ -246,6 +246,18 @@ impl Client {
                 _ => {}
             }
         }
+    }
+
+    /// Takes a message from a queue, for good, and asks for it until it is there: what is rejected comes to the dead letters a
+    /// moment later.
+    pub fn get_when_there(&mut self, queue: &str, timeout: Duration) -> io::Result<Got> {
+        let deadline = Instant::now() + timeout;
+        while Instant::now() < deadline {
+            if let Some(got) = self.get(queue)? {
+                return Ok(got);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("nothing came to the queue {queue}")))
     }
 
     /// The content behind a method.
