@@ -47,7 +47,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use checker::Checker;
-use file::{FileError, MAX_FILE, read_text};
+use file::{FileError, MAX_FILE, read_regular, read_text};
 use mask::Dialect;
 use tree::Table;
 
@@ -97,7 +97,7 @@ fn load_folder(folder: &Path, env: &Env) -> Loaded {
     let mut diagnostics = Diagnostics::default();
     let (mut texts, mut total, mut incomplete) = (Vec::new(), 0, false);
     for path in &paths {
-        match read_text(path) {
+        match read_regular(path) {
             Ok(text) => {
                 total += text.len();
                 texts.push((diagnostics.add_file(path.display().to_string()), text));

@@ -401,6 +401,16 @@ fn folders_that_are_no_configuration() {
 }
 
 #[test]
+#[cfg(unix)]
+fn what_never_begins_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.mycel");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let said = load(folder.path(), &Env::default()).diagnostics.render(false);
+    assert!(said.contains("it is no regular file\n") && said.contains("pipe.mycel"), "{said}");
+}
+
+#[test]
 fn what_is_in_two_files_is_shown_at_both() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["a.mycel", "b.mycel"] {
