@@ -1,17 +1,21 @@
 //! What is served at which path: built once from a configuration, then immutable and looked up per request. Routes
 //! are data, not calls that build a router.
 
+mod endpoints;
+mod transformers;
+
 use std::collections::{BTreeMap, HashMap};
 
-use fanfare_config::{Config, Diagnostics, Extractor, SinkKind, TransformerKind};
+use fanfare_config::{Config, Diagnostics, Extractor, SinkKind};
 #[cfg(feature = "sink_sse")]
 use fanfare_event::Profile;
 use fanfare_event::SinkName;
 use fanfare_source::{OperationPattern, Route, Routes};
-use fanfare_transform::{BuildError, Spec};
 
-use crate::http::cors::Cors;
 use crate::viewer::Page;
+
+pub(crate) use endpoints::{Endpoint, Endpoints};
+use transformers::{chain, check_transformers};
 
 /// The name of a listener; `None` is the default one.
 pub(crate) type ListenerName = Option<String>;
@@ -40,46 +44,6 @@ pub(crate) struct Topology {
     /// Sources that nobody calls.
     #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
     pub(crate) runners: Vec<crate::sources::Runner>,
-}
-
-/// What is served at a listener, by path.
-#[derive(Debug, Default)]
-pub(crate) struct Endpoints {
-    fixed: HashMap<String, Endpoint>,
-    /// Behind those above: a path that is one of theirs is never an operation's.
-    #[cfg(feature = "source_rest")]
-    operations: matchit::Router<crate::sources::rest::OperationsEndpoint>,
-}
-
-/// What answers at a path.
-#[derive(Debug)]
-pub(crate) enum Endpoint {
-    #[cfg(feature = "source_webhook")]
-    Webhook(Box<crate::sources::webhook::WebhookEndpoint>),
-    #[cfg(feature = "sink_sse")]
-    Stream(Box<crate::sinks::sse::StreamEndpoint>),
-    #[cfg(feature = "sink_http_pull")]
-    Pull(Box<crate::sinks::http_pull::PullEndpoint>),
-    #[cfg(feature = "sink_sse")]
-    Admin(Box<crate::admin::AdminEndpoint>),
-    Page(&'static Page),
-}
-
-impl Endpoint {
-    /// Which pages of other origins may read it.
-    pub(crate) fn cors(&self) -> Option<&Cors> {
-        match self {
-            #[cfg(feature = "source_webhook")]
-            Self::Webhook(_) => None,
-            #[cfg(feature = "sink_sse")]
-            Self::Stream(stream) => stream.cors(),
-            #[cfg(feature = "sink_http_pull")]
-            Self::Pull(pull) => pull.cors(),
-            #[cfg(feature = "sink_sse")]
-            Self::Admin(_) => None,
-            Self::Page(_) => None,
-        }
-    }
 }
 
 impl Topology {
@@ -365,42 +329,6 @@ impl Topology {
     }
 }
 
-impl Endpoints {
-    pub(crate) fn at(&self, path: &str) -> Option<&Endpoint> {
-        self.fixed.get(path)
-    }
-
-    /// The operations at a path, and what it has for their parameters, percent-encoded as it came. Of two that a path could
-    /// mean it means the one with a fixed segment where the other has a parameter, at the first such place.
-    #[cfg(feature = "source_rest")]
-    pub(crate) fn operations(
-        &self,
-        path: &str,
-    ) -> Option<(&crate::sources::rest::OperationsEndpoint, Vec<String>)> {
-        let found = self.operations.at(path).ok()?;
-        Some((found.value, found.params.iter().map(|(_, value)| value.to_owned()).collect()))
-    }
-
-    /// A path that differs from this one by a final slash only and at which something is served, and which pages of other
-    /// origins may use that. Somebody who left the slash out, or wrote one, means it.
-    pub(crate) fn beside(&self, path: &str) -> Option<(String, Option<&Cors>)> {
-        let beside = match path.strip_suffix('/') {
-            Some(without) => without.to_owned(),
-            None => format!("{path}/"),
-        };
-        if let Some(endpoint) = self.fixed.get(&beside) {
-            return Some((beside, endpoint.cors()));
-        }
-        // Browsers take `\` for `/`, so that to send one on to `/\host/` would lead to another host.
-        #[cfg(feature = "source_rest")]
-        if let (Ok(found), false) = (self.operations.at(&beside), beside.contains('\\')) {
-            let cors = found.value.cors();
-            return Some((beside, cors));
-        }
-        None
-    }
-}
-
 fn routes(config: &Config) -> Routes {
     let Some(routes) = &config.routes else {
         return Routes::to_everyone(&config.sinks.iter().map(|sink| sink.name.clone()).collect());
@@ -427,53 +355,6 @@ fn routes(config: &Config) -> Routes {
     Routes::Of(routes.iter().map(route).collect())
 }
 
-/// A source's transformers. What `check_transformers` has refused is left out; nothing starts on it.
-fn chain(config: &Config, source: &fanfare_config::Source) -> fanfare_transform::Chain {
-    fanfare_transform::Chain::new(source.transformers.iter().filter_map(|index| {
-        let transformer = config.transformers.get(*index)?;
-        Some((transformer.name.clone(), fanfare_transform::build(spec(&transformer.kind)).ok()?))
-    }))
-}
-
-/// Compiles every transformer once, also those that nobody refers to, and says what is wrong with each.
-fn check_transformers(config: &Config, diagnostics: &mut Diagnostics) {
-    for transformer in &config.transformers {
-        match fanfare_transform::build(spec(&transformer.kind)) {
-            Ok(_) => {}
-            Err(BuildError::LeftOut { feature }) => {
-                left_out(diagnostics, transformer.type_span, "this transformer", feature);
-            }
-            Err(BuildError::KeyPath { problem }) => {
-                diagnostics
-                    .error(transformer.span, format!("`key_path` of `{}` {problem}", transformer.name));
-            }
-            Err(BuildError::Program(problems)) => {
-                for problem in problems {
-                    report(transformer, problem, diagnostics);
-                }
-            }
-        }
-    }
-}
-
-/// Points into the program where the file shows it as it is.
-fn report(
-    transformer: &fanfare_config::Transformer,
-    problem: fanfare_transform::ProgramProblem,
-    diagnostics: &mut Diagnostics,
-) {
-    let TransformerKind::Vrl { program } = &transformer.kind else { return };
-    let span = match problem.range {
-        Some(range) if program.exact => program.span.part(range.start, range.end),
-        _ => program.span,
-    };
-    let diagnostic =
-        diagnostics.error(span, format!("transformer `{}`: {}", transformer.name, problem.message));
-    for note in problem.notes {
-        diagnostic.help(note);
-    }
-}
-
 #[cfg(not(feature = "identity_jwt"))]
 fn identity_left_out(sse: &fanfare_config::SseSink, diagnostics: &mut Diagnostics) {
     if let fanfare_config::Identity::Jwt(jwt) = &sse.identity {
@@ -487,16 +368,4 @@ fn left_out(diagnostics: &mut Diagnostics, span: fanfare_config::Span, what: &st
         .help(format!(
             "build with `cargo build --features {feature}`; `fanfare --version` lists what is there"
         ));
-}
-
-fn spec(kind: &TransformerKind) -> Spec<'_> {
-    match kind {
-        TransformerKind::Vrl { program } => Spec::Vrl { program: &program.text },
-        TransformerKind::Passthrough => Spec::Passthrough,
-        TransformerKind::Log { target } => Spec::Log { target },
-        TransformerKind::DiscardAll => Spec::DiscardAll,
-        TransformerKind::Deduplicate { capacity, key_path } => {
-            Spec::Deduplicate { capacity: *capacity, key_path }
-        }
-    }
 }

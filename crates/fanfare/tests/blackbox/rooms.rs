@@ -104,6 +104,17 @@ fn without_an_identity_nobody_joins() {
 }
 
 #[test]
+fn nobody_is_in_more_rooms_than_the_sink_allows() {
+    let server = serve(&ROUTED.replace("identity", "max_rooms = 2\nidentity"));
+    let mut client = Client::open(server.addr(), &format!("{}?room=a&rooms=b,a", kit::STREAM), &[]).unwrap();
+    kit::publish(&server, &json!({"type": "room", "room": ["a", "b"], "user": "x", "n": 1}));
+    assert_eq!(next(&mut client), 1);
+    let response = http::get(server.addr(), &format!("{}?room=a&rooms=b,c", kit::STREAM), &[]).unwrap();
+    assert_eq!((response.status(), body(&response)["parameter"].as_str()), (400, Some("rooms")));
+    assert!(body(&response)["detail"].as_str().unwrap().contains("at most 2 rooms"));
+}
+
+#[test]
 fn each_listener_has_its_own_endpoints() {
     let config = ROUTED.replace("identity", "listener = \"public\"\nidentity");
     let server = serve(&format!("{config}\n[listeners.public]\nhost = \"127.0.0.1\"\nport = 0\n"));

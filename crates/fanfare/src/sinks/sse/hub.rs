@@ -60,7 +60,8 @@ struct Waker {
 }
 
 impl Hub {
-    /// A hub behind what the log holds now. Who was revoked matters where there are tokens. Nothing comes into its window until [`Hub::follow`] runs.
+    /// A hub behind what the log holds now. Who was revoked matters where there are tokens. Nothing comes into its window
+    /// until [`Hub::follow`] runs.
     pub(crate) async fn new(
         log: Arc<dyn EventLog>,
         limits: WindowLimits,
