@@ -52,6 +52,10 @@ fn mistake<'m>(text: &str, at: usize, message: &'m str) -> (&'m str, Option<&'st
                 Some("as in `connector \"NAME\" {`; JSON is not read"),
             );
         }
+        Some('{') if before.contains('{') && !before.contains('=') => {
+            let help = "begin a new line behind each `{`, and put each `}` on a line of its own";
+            return ("a block on one line has no block in it", Some(help));
+        }
         _ => {}
     }
     if message.contains("found redefined") {

@@ -141,6 +141,8 @@ impl Connector {
         } else {
             let help = if node.raw.is_some() {
                 format!("served: {}", list(&SERVED))
+            } else if name == "rabbitmq" {
+                "RabbitMQ is `type = \"mq\"` with `driver = \"rabbitmq\"`".to_owned()
             } else {
                 checker::suggest(&name, &SERVED, "served")
             };

@@ -100,7 +100,14 @@ pub(crate) fn check_host(host: &str) -> Result<(), &'static str> {
     };
     let looks_numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let is_name = host.len() <= 253 && !looks_numeric && host.split('.').all(is_label);
-    if host.parse::<std::net::IpAddr>().is_ok() || is_name { Ok(()) } else { Err("is neither") }
+    let has_port = || host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if host.parse::<std::net::IpAddr>().is_ok() || is_name {
+        Ok(())
+    } else if has_port() {
+        Err("is neither: the port stands in `port`")
+    } else {
+        Err("is neither")
+    }
 }
 
 /// An absolute `http` or `https` URL that a path can be added to.
