@@ -47,6 +47,23 @@ fn a_new_key_holds_from_its_first_token_on() {
     assert_eq!(issuer.asked(), 2);
 }
 
+/// What is on this machine is not asked for elsewhere: to a proxy `http` shows everything, and it can answer anything.
+#[test]
+fn keys_of_this_machine_do_not_come_from_a_proxy() {
+    let issuer = Issuer::start(&[published(Algorithm::RS256, Pair::Known, "k1")]);
+    let proxy = Issuer::start(&[published(Algorithm::RS256, Pair::Other, "k1")]);
+    let server = kit::fanfare()
+        .config(&config(&issuer.url()))
+        .env("HTTP_PROXY", proxy.url())
+        .env("http_proxy", proxy.url())
+        .env("ALL_PROXY", proxy.url())
+        .env("NO_PROXY", "")
+        .start()
+        .unwrap();
+    assert_eq!(status(&server, &token(Algorithm::RS256, Some("k1"), &json!({}))), 200);
+    assert_eq!((issuer.asked(), proxy.asked()), (1, 0));
+}
+
 #[test]
 fn strangers_cannot_make_the_server_ask_again_and_again() {
     let issuer = Issuer::start(&[published(Algorithm::RS256, Pair::Known, "k1")]);
