@@ -8,14 +8,14 @@ use super::jwt_key;
 use crate::checker::{Checker, Fields, text};
 use crate::keys::{Exposure, Key, Optional, Or, Read, Section};
 use crate::native::words::{check_header_name, check_host};
-use crate::shapes::{Flag, Items, Nested, Text, quote};
+use crate::shapes::{Flag, Items, NestedSecrets, Text, quote};
 use crate::tree::{Data, Entry, Node};
 use crate::{Jwt, Span};
 
-pub(crate) const JWT: Key<Optional<Nested>> = Key {
+pub(crate) const JWT: Key<Optional<NestedSecrets>> = Key {
     name: "jwt",
     doc: "The tokens that `identity = \"jwt\"` takes.",
-    presence: Optional(Nested("a table, see [`[sinks.NAME.jwt]`](#sinksnamejwt)"), "none"),
+    presence: Optional(NestedSecrets("a table, see [`[sinks.NAME.jwt]`](#sinksnamejwt)"), "none"),
 };
 
 pub(crate) const JWKS_URL: Key<Optional<KeySetUrl>> = Key {
@@ -79,11 +79,11 @@ pub(crate) const QUERY_TOKEN: Key<Or<Flag>> = Key {
     presence: Or(Flag, || false),
 };
 
-pub(crate) const KEYS: Key<Optional<Nested>> = Key {
+pub(crate) const KEYS: Key<Optional<NestedSecrets>> = Key {
     name: "keys",
     doc: "Keys beside those of `jwks_url`.",
     presence: Optional(
-        Nested("an array of tables, see [`[[sinks.NAME.jwt.keys]]`](#sinksnamejwtkeys)"),
+        NestedSecrets("an array of tables, see [`[[sinks.NAME.jwt.keys]]`](#sinksnamejwtkeys)"),
         "none; there must be `jwks_url` or a key",
     ),
 };
