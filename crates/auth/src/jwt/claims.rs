@@ -48,7 +48,7 @@ const _: () =
 
 impl Checks {
     pub(super) fn grant(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<Grant, TokenFault> {
-        let expires = time(claims, "exp")?.ok_or_else(|| TokenFault::claim("exp", TIME))?;
+        let expires = time(claims, "exp")?.ok_or(TokenFault::Endless)?;
         if now >= expires {
             return Err(TokenFault::Expired);
         }

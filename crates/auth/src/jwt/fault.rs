@@ -37,6 +37,9 @@ pub enum TokenFault {
     /// `exp` is now, or was before.
     #[error("the token has expired")]
     Expired,
+    /// There is no `exp`.
+    #[error("the token has no `exp`: it must say when it ends")]
+    Endless,
     /// `nbf` is still to come.
     #[error("the token is not valid yet")]
     NotYetValid,
@@ -46,7 +49,7 @@ pub enum TokenFault {
     /// `aud` is missing, or has none of those that are meant here.
     #[error("the token is for another audience")]
     Audience,
-    /// A claim is missing or has a value that cannot be used.
+    /// A claim has a value that cannot be used.
     #[error("the token's claim `{name}` must be {must}")]
     Claim {
         /// Its name.
