@@ -195,10 +195,11 @@ fn check_url(url: &str) -> Result<(), &'static str> {
     if !rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte)) {
         return Err("has a character that cannot be in it");
     }
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return Err("must not name a user");
+    // Also behind a slash: that may be one in a password.
+    if rest.contains('@') {
+        return Err("must not name a user; elsewhere `@` is written as `%40`");
     }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => rest.split_once(']').ok_or("has a bracket that does not end")?,
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
@@ -269,6 +270,7 @@ mod tests {
             "https://",
             "https:///keys",
             "https://u:p@idp.example.com/keys",
+            "https://u:1/p@idp.example.com/keys",
             "https://idp.example.com/keys#one",
             "https://idp.example.com/a key",
             "https://idp.example.com:/keys",
