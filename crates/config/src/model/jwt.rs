@@ -5,8 +5,9 @@ use crate::{ConfigFile, Encoding, Secret, Span};
 /// Which tokens a stream takes, and what it reads in them. There is a key, or a URL with keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jwt {
-    /// Where the issuer publishes its keys; `https`, or `http` of this machine's own.
-    pub jwks_url: Option<String>,
+    /// Where the issuer publishes its keys; `https`, or `http` of this machine's own. Its
+    /// query may hold a key of an API.
+    pub jwks_url: Option<Secret>,
     /// What `iss` must be.
     pub issuer: Option<String>,
     /// One of these must be in `aud`.

@@ -3,13 +3,21 @@
 use super::Printer;
 use crate::native::sink::{jwt, jwt_key};
 use crate::shapes::quote;
-use crate::{Jwt, JwtKeyKind};
+use crate::{Jwt, JwtKeyKind, Secrets};
 
 impl Printer {
+    /// A URL, whose query is a secret.
+    fn without_query(&self, url: &str) -> String {
+        match (self.secrets, url.split_once('?')) {
+            (Secrets::Masked, Some((url, _))) => format!("{url}?***"),
+            _ => url.to_owned(),
+        }
+    }
+
     /// `title` is the header of the sink, without its closing bracket.
     pub(super) fn jwt(&mut self, title: &str, settings: &Jwt) {
         self.header(&format!("{title}.jwt]"));
-        self.set(&jwt::JWKS_URL, &settings.jwks_url);
+        self.set(&jwt::JWKS_URL, &settings.jwks_url.as_ref().map(|url| self.without_query(url.expose())));
         self.set(&jwt::ISSUER, &settings.issuer);
         self.set(&jwt::AUDIENCE, &settings.audience);
         self.set(&jwt::USER_CLAIM, &settings.user_claim);

@@ -487,7 +487,7 @@ fn identity() -> impl Strategy<Value = Identity> {
     let carriers = (option::of("[a-z!#$%&'*+.^_`|~-]{1,8}"), any::<bool>());
     let jwt = (url, option::of(not_empty()), audience, claims, carriers, vec(jwt_key(), 0..4)).prop_map(
         |(url, issuer, audience, [user_claim, rooms_claim, types_claim], (cookie, query_token), keys)| Jwt {
-            jwks_url: url.or_else(|| keys.is_empty().then(|| URLS[0].to_owned())),
+            jwks_url: url.or_else(|| keys.is_empty().then(|| URLS[0].to_owned())).map(Into::into),
             issuer,
             audience,
             user_claim,

@@ -44,7 +44,8 @@ fn files(name: &str) -> Vec<String> {
 const SECRETS: &str = "[a-z0-9][A-Za-z0-9+/=_-]{10,20}[A-Za-z0-9]|[a-z0-9][A-Za-z0-9]{4,8} [A-Za-z0-9]{4,8}";
 
 /// A place for a secret is `SECRET`.
-const WITH_SECRETS: [&str; 11] = [
+const WITH_SECRETS: [&str; 12] = [
+    "[sinks.a]\ntype = \"sse\"\nid = \"a\"\nidentity = \"jwt\"\n[sinks.a.jwt]\njwks_url = \"https://a/b?key=SECRET\"\n",
     "[sinks.a]\ntype = \"sse\"\nid = \"a\"\nidentity = \"jwt\"\n[sinks.a.jwt]\njwks_url = \"https://u:SECRET@a/b\"\n\
      [[sinks.a.jwt.keys]]\nalgorithm = \"HS256\"\nsecret = \"SECRET\"\n[[sinks.a.jwt.keys]]\nsecret_env = \"SECRET\"\n",
     "[sinks.a]\ntype = \"sse\"\nid = \"a\"\njwt = { keys = [ { algorithm = \"RS256\", public_key = \"\"\"SECRET\n\

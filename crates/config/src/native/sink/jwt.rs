@@ -124,7 +124,7 @@ pub(super) fn read(entry: &Entry, checker: &mut Checker<'_>) -> Option<Jwt> {
             .help("set `jwks_url` to where the issuer publishes its keys, or write a key as `[[sinks.NAME.jwt.keys]]`");
     }
     let jwt = Jwt {
-        jwks_url,
+        jwks_url: jwks_url.map(Into::into),
         issuer: fields.get(&ISSUER, checker),
         audience: fields.get(&AUDIENCE, checker),
         user_claim: fields.get(&USER_CLAIM, checker),

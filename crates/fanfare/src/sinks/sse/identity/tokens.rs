@@ -47,7 +47,7 @@ impl Tokens {
         }
         let keys = match &jwt.jwks_url {
             None => KeySource::Fixed(Keys::new(fixed)),
-            Some(url) => match reqwest::Url::parse(url) {
+            Some(url) => match reqwest::Url::parse(url.expose()) {
                 Ok(url) => KeySource::Published(Arc::new(Published::new(sink.clone(), url, fixed))),
                 Err(problem) => {
                     diagnostics.error(jwt.span, format!("`jwks_url` cannot be used: {problem}"));
