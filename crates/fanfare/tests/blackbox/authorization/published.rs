@@ -53,7 +53,7 @@ fn keys_of_this_machine_do_not_come_from_a_proxy() {
     let issuer = Issuer::start(&[published(Algorithm::RS256, Pair::Known, "k1")]);
     let proxy = Issuer::start(&[published(Algorithm::RS256, Pair::Other, "k1")]);
     let server = kit::fanfare()
-        .config(&config(&issuer.url()))
+        .config(config(&issuer.url()))
         .env("HTTP_PROXY", proxy.url())
         .env("http_proxy", proxy.url())
         .env("ALL_PROXY", proxy.url())
