@@ -12,20 +12,23 @@ use lapin::{Connection, ConnectionProperties};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::life::Life;
 use crate::runtime::{self, Guarded};
 use crate::session::Error;
 use crate::settings::{Certificates, Settings};
 
-/// For TCP, TLS and AMQP's handshake together. A broker that is slower is asked again later.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// For TCP, TLS and AMQP's handshake together, and for all declarations. A broker that is slower is asked again later.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-pub(crate) async fn connect(settings: &Settings) -> Result<Connection, Error> {
+/// A connection whose socket has this life.
+pub(crate) async fn connect(settings: &Settings, life: &Life) -> Result<Connection, Error> {
     let tls = match &settings.tls {
         Some(certificates) => Some(connector(certificates).await?),
         None => None,
     };
     let name = LongString::from(settings.connection_name.as_str());
     let properties = ConnectionProperties::default().with_connection_name(name);
+    let life = life.share();
     let sockets: Runtime<Tokio> = Runtime::tokio_current();
     let connecting = Connection::connector(
         uri(settings),
@@ -39,7 +42,7 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Connection, Error> {
                     Some(connector) => stream.into_rustls(connector, &host).await?,
                     None => stream,
                 };
-                io::Result::Ok(AsyncTcpStream::Plain(Guarded::new(stream)))
+                io::Result::Ok(AsyncTcpStream::Plain(Guarded::new(stream, life.share())))
             };
             // Here too, because the thread that waits for this outlives the one who asked for it.
             let connected = tokio::time::timeout(DEADLINE, connected).await;

@@ -8,6 +8,7 @@ mod backoff;
 mod connect;
 mod consumer;
 mod guard;
+mod life;
 mod message;
 mod runtime;
 mod session;

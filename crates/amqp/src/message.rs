@@ -8,6 +8,7 @@ use lapin::types::ShortString;
 use serde_json::{Map, Value};
 
 use crate::guard::UNREADABLE;
+use crate::life::Ending;
 use crate::value::to_object;
 
 /// A message that the broker waits for to be settled.
@@ -34,7 +35,10 @@ pub struct Message {
 /// What a message is settled with, once. It means nothing any more when the connection that brought it is lost: the
 /// broker then sends the message again.
 #[derive(Debug)]
-pub struct Receipt(Acker);
+pub struct Receipt {
+    acker: Acker,
+    ending: Ending,
+}
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,21 +55,24 @@ impl Receipt {
     /// Settles a message. Where the connection is lost nothing is told; [`Consumer::next`](crate::Consumer::next) says so.
     pub async fn settle(self, outcome: Outcome) {
         // A failure is the connection's, which the consumer tells of.
-        let _ = match outcome {
-            Outcome::Ack => self.0.ack(BasicAckOptions::default()).await,
-            Outcome::Reject => self.0.reject(BasicRejectOptions { requeue: false }).await,
-            Outcome::Requeue => self.0.reject(BasicRejectOptions { requeue: true }).await,
+        let settling = async {
+            match outcome {
+                Outcome::Ack => self.acker.ack(BasicAckOptions::default()).await,
+                Outcome::Reject => self.acker.reject(BasicRejectOptions { requeue: false }).await,
+                Outcome::Requeue => self.acker.reject(BasicRejectOptions { requeue: true }).await,
+            }
         };
+        let _ = self.ending.or(settling).await;
     }
 
     /// Acknowledges a message, and all that came before it and have not been settled.
     pub async fn ack_all(self) {
-        let _ = self.0.ack(BasicAckOptions { multiple: true }).await;
+        let _ = self.ending.or(self.acker.ack(BasicAckOptions { multiple: true })).await;
     }
 }
 
-impl From<Delivery> for Message {
-    fn from(delivery: Delivery) -> Self {
+impl Message {
+    pub(crate) fn new(delivery: Delivery, ending: Ending) -> Self {
         let mut headers = delivery.properties.headers().as_ref().map(to_object).unwrap_or_default();
         let unreadable = headers.remove(UNREADABLE);
         Self {
@@ -76,7 +83,7 @@ impl From<Delivery> for Message {
             exchange: delivery.exchange.as_str().to_owned(),
             routing_key: delivery.routing_key.as_str().to_owned(),
             redelivered: delivery.redelivered,
-            receipt: Receipt(delivery.acker),
+            receipt: Receipt { acker: delivery.acker, ending },
         }
     }
 }

@@ -13,6 +13,7 @@ use async_rs::{Runtime, Tokio};
 use futures_util::{AsyncRead, AsyncWrite, Stream};
 
 use crate::guard::Guard;
+use crate::life::Life;
 
 pub(crate) type GuardedRuntime = Runtime<RuntimeParts<Tokio, GuardedReactor>>;
 
@@ -27,6 +28,7 @@ const CHUNK: usize = 16 * 1024;
 /// A connection whose frames are held back until they can be read.
 pub(crate) struct Guarded {
     stream: Box<dyn Connection>,
+    life: Life,
     guard: Guard,
     chunk: Vec<u8>,
     /// What may be read, and how much of it has been.
@@ -40,28 +42,45 @@ pub(crate) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection for S {}
 
 impl Guarded {
-    pub(crate) fn new(stream: impl Connection + 'static) -> Self {
+    pub(crate) fn new(stream: impl Connection + 'static, life: Life) -> Self {
         Self {
             stream: Box::new(stream),
+            life,
             guard: Guard::default(),
             chunk: vec![0; CHUNK],
             ready: Vec::new(),
             read: 0,
         }
     }
+
+    /// Waits until something may be read; whether anything will.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        while self.read == self.ready.len() {
+            self.ready.clear();
+            self.read = 0;
+            let count = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut self.chunk))?;
+            if count == 0 {
+                return Poll::Ready(Ok(false));
+            }
+            self.guard.push(self.chunk.get(..count).unwrap_or_default(), &mut self.ready)?;
+        }
+        Poll::Ready(Ok(true))
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.life.end();
+    }
 }
 
 impl AsyncRead for Guarded {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        while this.read == this.ready.len() {
-            this.ready.clear();
-            this.read = 0;
-            let count = ready!(Pin::new(&mut this.stream).poll_read(cx, &mut this.chunk))?;
-            if count == 0 {
-                return Poll::Ready(Ok(0));
-            }
-            this.guard.push(this.chunk.get(..count).unwrap_or_default(), &mut this.ready)?;
+        let filled = ready!(this.poll_fill(cx));
+        if !matches!(filled, Ok(true)) {
+            this.life.end();
+            return Poll::Ready(filled.map(|_| 0));
         }
         let left = this.ready.get(this.read..).unwrap_or_default();
         let count = left.len().min(into.len());
@@ -122,7 +141,7 @@ impl Reactor for GuardedReactor {
         addr: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
         let connecting = self.0.tcp_connect_addr(addr);
-        async move { connecting.await.map(Guarded::new) }
+        async move { connecting.await.map(|stream| Guarded::new(stream, Life::default())) }
     }
 }
 

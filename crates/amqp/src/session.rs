@@ -11,7 +11,8 @@ use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, ErrorKind};
 
-use crate::connect::connect;
+use crate::connect::{DEADLINE, connect};
+use crate::life::{Ending, Life};
 use crate::message::Message;
 use crate::settings::{Exchange, ExchangeKind, Queue, Settings};
 use crate::value::to_table;
@@ -63,13 +64,24 @@ pub(crate) struct Session {
     channel: Channel,
     consumer: lapin::Consumer,
     prefetch: u16,
+    ending: Ending,
     /// Closed when it is dropped, which is after the channel.
     _connection: Connection,
 }
 
 impl Session {
     pub(crate) async fn open(settings: &Settings) -> Result<Self, Error> {
-        let connection = connect(settings).await?;
+        let life = Life::default();
+        let connection = connect(settings, &life).await?;
+        let ending = life.ending();
+        let opening = ending.or(Self::open_on(connection, settings, ending.clone()));
+        match tokio::time::timeout(DEADLINE, opening).await {
+            Ok(opened) => opened?,
+            Err(_) => Err(Error::Connect(format!("no answer within {} s", DEADLINE.as_secs()))),
+        }
+    }
+
+    async fn open_on(connection: Connection, settings: &Settings, ending: Ending) -> Result<Self, Error> {
         let channel = connection.create_channel().await.map_err(|error| Error::lost(&error))?;
         if let Some(exchange) = &settings.exchange {
             declare_exchange(&channel, exchange).await?;
@@ -85,13 +97,13 @@ impl Session {
         let consuming =
             channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default());
         let consumer = consuming.await.map_err(refused)?;
-        Ok(Self { channel, consumer, prefetch, _connection: connection })
+        Ok(Self { channel, consumer, prefetch, ending, _connection: connection })
     }
 
     /// The next message. Nothing is lost where this is dropped before it is done.
     pub(crate) async fn next(&mut self) -> Result<Message, Error> {
-        match self.consumer.next().await {
-            Some(Ok(delivery)) => Ok(delivery.into()),
+        match self.ending.or(self.consumer.next()).await? {
+            Some(Ok(delivery)) => Ok(Message::new(delivery, self.ending.clone())),
             Some(Err(error)) => Err(Error::lost(&error)),
             None => Err(Error::Cancelled),
         }
@@ -106,7 +118,7 @@ impl Session {
     /// (AMQP 0-9-1, 4.7), so an answer to any of them says so; this one changes nothing.
     pub(crate) async fn flush(&self) -> Result<(), Error> {
         let asked = self.channel.basic_qos(self.prefetch, BasicQosOptions::default());
-        asked.await.map_err(|error| Error::lost(&error))
+        self.ending.or(asked).await?.map_err(|error| Error::lost(&error))
     }
 }
 

@@ -162,7 +162,15 @@ fn follow_until(run: &Run, addr: SocketAddr, mut position: String, last: usize) 
         let Ok(mut stream) = sse::Client::open(addr, "/sse/events", &[("last-event-id", &position)]) else {
             continue;
         };
-        while let Ok(event) = stream.next_event(LONG) {
+        loop {
+            let event = match stream.next_event(LONG) {
+                Ok(event) => event,
+                // Or nobody would ever know that nothing comes any more.
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    panic!("{error}, behind {} events", shown.len())
+                }
+                Err(_) => break,
+            };
             assert_eq!(event.kind, "message", "{event:?}");
             position = event.id.clone().unwrap();
             let data: Value = serde_json::from_str(&event.data).unwrap();
