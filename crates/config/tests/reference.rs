@@ -50,13 +50,13 @@ fn every_example_loads() {
 }
 
 #[test]
-fn the_readmes_example_loads_and_its_mistake_looks_as_it_says() {
+fn the_readmes_examples_load_and_its_mistake_looks_as_it_says() {
     let readme = fs::read_to_string("../../README.md").unwrap();
     let env: Env =
         [("GITHUB_SECRET", "github-secret"), ("DASHBOARD_TOKEN", "dashboard-token")].into_iter().collect();
     let check = |text: &str| parse(Path::new("fanfare.toml"), text, &env).diagnostics.render(false);
-    let [example] = examples(&readme, "toml")[..] else { panic!("one example") };
-    assert_eq!(check(example), "");
+    let [example, rooms] = examples(&readme, "toml")[..] else { panic!("two examples") };
+    assert_eq!((check(example), check(rooms)), (String::new(), String::new()));
     let id = "id = \"dashboard\"\n";
     let mistake = check(&example.replace(id, &format!("{id}keep_aliv = \"10s\"\n")));
     assert!(readme.contains(mistake.trim_end()), "{mistake}");
