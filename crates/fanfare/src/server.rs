@@ -185,6 +185,8 @@ async fn accept(listeners: &mut [(Listener, Arc<Endpoints>)]) -> ((TcpStream, So
     )),
     expect(unused_variables, reason = "a page needs nothing of the service")
 )]
+/// What endpoints need while they answer is on the heap: a connection keeps the room for this future for as long as it
+/// lives, which is long for a stream.
 async fn answer(
     service: Arc<Service>,
     endpoints: Arc<Endpoints>,
@@ -196,7 +198,7 @@ async fn answer(
         None => {
             #[cfg(feature = "source_rest")]
             if let Some((operations, values)) = endpoints.operations(path) {
-                return operations.handle(&service.publisher, &peer, &values, request).await;
+                return Box::pin(operations.handle(&service.publisher, &peer, &values, request)).await;
             }
             if let Some((beside, cors)) = endpoints.beside(path) {
                 debug!(peer = %peer.address, path, to = beside, "redirected");
@@ -206,13 +208,15 @@ async fn answer(
             Problem::not_found().into_response()
         }
         #[cfg(feature = "source_webhook")]
-        Some(Endpoint::Webhook(webhook)) => webhook.handle(&service.publisher, &peer, request).await,
+        Some(Endpoint::Webhook(webhook)) => {
+            Box::pin(webhook.handle(&service.publisher, &peer, request)).await
+        }
         #[cfg(feature = "sink_sse")]
-        Some(Endpoint::Stream(stream)) => stream.handle(&service.hub, &peer, &request).await,
+        Some(Endpoint::Stream(stream)) => Box::pin(stream.handle(&service.hub, &peer, &request)).await,
         #[cfg(feature = "sink_http_pull")]
-        Some(Endpoint::Pull(pull)) => pull.handle(&service.log, &peer, &request).await,
+        Some(Endpoint::Pull(pull)) => Box::pin(pull.handle(&service.log, &peer, &request)).await,
         #[cfg(feature = "sink_sse")]
-        Some(Endpoint::Admin(admin)) => admin.handle(&service.hub, &peer, &request).await,
+        Some(Endpoint::Admin(admin)) => Box::pin(admin.handle(&service.hub, &peer, &request)).await,
         Some(Endpoint::Page(page)) => page.answer(request.method()),
     }
 }
