@@ -1,22 +1,8 @@
-//! Any text is a configuration of Inboxclaw or is refused with diagnostics that can be shown; what is accepted can be
-//! printed as native TOML that means the same.
+//! Any text as a configuration of Inboxclaw's.
 #![no_main]
 
-use std::path::Path;
+mod dialect;
 
-use fanfare_config::{Env, Secrets, parse};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| {
-    // A folder that is not there, so that no `.env` is.
-    let folder = Path::new("no-such-folder");
-    let env = Env::from_iter([("A", "1"), ("B", "a.b"), ("EMPTY", "")]);
-    let loaded = parse(&folder.join("fuzz.yaml"), text, &env);
-    let _ = loaded.diagnostics.render(false);
-    if !loaded.diagnostics.has_errors() {
-        let printed = loaded.config.to_toml(Secrets::Shown);
-        let again = parse(&folder.join("printed.toml"), &printed, &env);
-        assert!(!again.diagnostics.has_errors(), "{printed}\n{}", again.diagnostics.render(false));
-        assert_eq!(again.config, loaded.config, "{printed}");
-    }
-});
+fuzz_target!(|text: &str| dialect::check("fuzz.yaml", text));

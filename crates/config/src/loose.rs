@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::checker::{Checker, text};
 use crate::keys::Read;
-use crate::shapes::quote;
+use crate::shapes::{Flag, quote};
 use crate::tree::{Data, Node};
 
 /// A whole number, which may be written as a text or with a fraction of nothing.
@@ -75,11 +75,11 @@ impl Read for Switch {
     }
 
     fn kind(&self) -> Cow<'static, str> {
-        "`true` or `false`".into()
+        Flag.kind()
     }
 
     fn write(&self, value: &bool) -> Option<String> {
-        Some(value.to_string())
+        Flag.write(value)
     }
 }
 

@@ -396,16 +396,16 @@ pub(crate) struct NestedSecrets(pub(crate) &'static str);
 impl Read for NestedSecrets {
     type Value = ();
 
-    fn read(&self, _: &str, _: &Node, _: &mut Checker<'_>) -> Option<()> {
-        Some(())
+    fn read(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<()> {
+        Nested(self.0).read(key, node, checker)
     }
 
     fn kind(&self) -> Cow<'static, str> {
-        self.0.into()
+        Nested(self.0).kind()
     }
 
-    fn write(&self, (): &()) -> Option<String> {
-        None
+    fn write(&self, value: &()) -> Option<String> {
+        Nested(self.0).write(value)
     }
 
     fn exposure(&self) -> Exposure {
