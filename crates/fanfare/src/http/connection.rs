@@ -14,6 +14,7 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tracing::debug;
@@ -118,33 +119,68 @@ pub(crate) async fn serve<S, F>(
     };
     let peer = Peer { address, stalled: Arc::new(AtomicBool::new(false)) };
     let Ok(socket) = Socket::new(stream, deadlines.send, Arc::clone(&peer.stalled)) else { return };
-    let io = TokioIo::new(socket);
-    let handled = peer.clone();
-    let service = service_fn(move |request| {
-        let response = service(handled.clone(), request);
-        async move { Ok::<_, Infallible>(response.await) }
-    });
     let ended = if is_http2 {
-        let mut builder = hyper::server::conn::http2::Builder::new(Requests);
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_HTTP2_STREAMS)
-            .max_header_list_size(MAX_HEAD)
-            .keep_alive_interval(deadlines.send / 2)
-            .keep_alive_timeout(deadlines.send);
-        drive(builder.serve_connection(io, service), stop).await
+        // On the heap, so that connections of HTTP/1.1 do not keep room for it.
+        Box::pin(serve_http2(socket, &peer, deadlines, stop, service)).await
     } else {
-        let mut builder = hyper::server::conn::http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(deadlines.header)
-            .max_buf_size(MAX_HEAD as usize)
-            .max_headers(MAX_HEADERS);
-        droppable(drive(builder.serve_connection(io, service), stop)).await.unwrap_or(Ok(()))
+        serve_http1(socket, &peer, deadlines, stop, service).await
     };
     if let Err(error) = ended {
         debug!(peer = %peer.address, stalled = peer.stalled.load(Ordering::Relaxed), %error, "connection ended");
     }
+}
+
+/// Serves what has turned out to be HTTP/1.1.
+async fn serve_http1<IO, S, F>(
+    io: IO,
+    peer: &Peer,
+    deadlines: Deadlines,
+    stop: watch::Receiver<bool>,
+    service: S,
+) -> hyper::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Fn(Peer, Request<Incoming>) -> F,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(deadlines.header)
+        .max_buf_size(MAX_HEAD as usize)
+        .max_headers(MAX_HEADERS);
+    let service = service_fn(|request| infallible(service(peer.clone(), request)));
+    let connection = builder.serve_connection(TokioIo::new(io), service);
+    droppable(drive(connection, stop)).await.unwrap_or(Ok(()))
+}
+
+/// Serves what has turned out to be HTTP/2.
+async fn serve_http2<IO, S, F>(
+    io: IO,
+    peer: &Peer,
+    deadlines: Deadlines,
+    stop: watch::Receiver<bool>,
+    service: S,
+) -> hyper::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Fn(Peer, Request<Incoming>) -> F,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let mut builder = hyper::server::conn::http2::Builder::new(Requests);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_HTTP2_STREAMS)
+        .max_header_list_size(MAX_HEAD)
+        .keep_alive_interval(deadlines.send / 2)
+        .keep_alive_timeout(deadlines.send);
+    let service = service_fn(|request| infallible(service(peer.clone(), request)));
+    drive(builder.serve_connection(TokioIo::new(io), service), stop).await
+}
+
+/// Every request is answered, if only with a refusal.
+async fn infallible<F: Future>(answer: F) -> Result<F::Output, Infallible> {
+    Ok(answer.await)
 }
 
 /// Drives a connection to its end, and from `stop` on to an early one.
