@@ -69,7 +69,7 @@ fn measure(args: &Args, case: &Case) -> io::Result<String> {
     let kind = EventType::new("dev.cdevents.build.queued.0.2.0").map_err(io::Error::other)?;
     let deliveries = [Delivery { sink: sink.clone(), audience: case.audience.clone() }].into();
     let mut frames = Frames::default();
-    frames.set(Profile::Cdevent, vec![b'x'; 500].into());
+    frames.set(Profile::Cdevent, "x".repeat(500).into());
     let mut entry = Entry { seq: Seq::FIRST, kind, deliveries, frames };
 
     let mut fanout = Fanout::new(WindowLimits { events: WINDOW as usize, bytes: usize::MAX }, None);

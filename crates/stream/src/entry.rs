@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use fanfare_event::{
     Audience, Delivery, EventType, NamePattern, NamePatterns, Profile, RoomName, Seq, SinkName, Target,
     UserId,
 };
+
+use crate::frame::Frame;
 
 /// An event as connections see it: where it lies, whom it is for, and its bytes.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub struct Entry {
 
 /// The bytes of one event, once for each profile that a sink of it writes.
 #[derive(Clone, Debug, Default)]
-pub struct Frames([Option<Bytes>; Profile::ALL.len()]);
+pub struct Frames([Option<Frame>; Profile::ALL.len()]);
 
 /// What a client may see and asked for. Connections whose subscriptions are equal are one group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,39 +44,47 @@ pub struct Subscription {
 impl Entry {
     /// Who of a sink's clients gets it; `None` where it does not go there.
     pub(crate) fn audience(&self, sink: &SinkName) -> Option<&Audience> {
-        let index = self.deliveries.binary_search_by(|delivery| delivery.sink.cmp(sink)).ok()?;
-        Some(&self.deliveries.get(index)?.audience)
+        audience(&self.deliveries, sink)
     }
+}
+
+fn audience<'a>(deliveries: &'a [Delivery], sink: &SinkName) -> Option<&'a Audience> {
+    let index = deliveries.binary_search_by(|delivery| delivery.sink.cmp(sink)).ok()?;
+    Some(&deliveries.get(index)?.audience)
 }
 
 impl Frames {
     /// Sets the bytes for a profile.
-    pub fn set(&mut self, profile: Profile, frame: Bytes) {
+    pub fn set(&mut self, profile: Profile, frame: Frame) {
         self.0[profile as usize] = Some(frame);
     }
 
     /// The bytes for a profile.
-    pub fn get(&self, profile: Profile) -> Option<&Bytes> {
+    pub fn get(&self, profile: Profile) -> Option<&Frame> {
         self.0[profile as usize].as_ref()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().flatten().map(Bytes::len).sum()
+        self.0.iter().flatten().map(|frame| frame.len()).sum()
     }
 
     /// Bytes in the profile that takes the most.
     pub(crate) fn largest(&self) -> usize {
-        self.0.iter().flatten().map(Bytes::len).max().unwrap_or(0)
+        self.0.iter().flatten().map(|frame| frame.len()).max().unwrap_or(0)
     }
 }
 
 impl Subscription {
     /// The frame of this event, if the subscription sees it.
-    pub fn frame<'a>(&self, entry: &'a Entry) -> Option<&'a Bytes> {
-        if !entry.audience(&self.sink)?.includes(&self.rooms, self.user.as_ref()) {
-            return None;
-        }
-        if self.types.matches(entry.kind.as_str()) { entry.frames.get(self.profile) } else { None }
+    pub fn frame<'a>(&self, entry: &'a Entry) -> Option<&'a Frame> {
+        if self.sees(&entry.kind, &entry.deliveries) { entry.frames.get(self.profile) } else { None }
+    }
+
+    /// Whether it sees an event of this type that goes there.
+    pub(crate) fn sees(&self, kind: &EventType, deliveries: &[Delivery]) -> bool {
+        audience(deliveries, &self.sink)
+            .is_some_and(|audience| audience.includes(&self.rooms, self.user.as_ref()))
+            && self.types.matches(kind.as_str())
     }
 
     /// The rooms and the user, in the order of targets.

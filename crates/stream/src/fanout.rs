@@ -8,9 +8,9 @@ mod lists;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use fanfare_event::{RoomName, Seq};
 
+use crate::frame::Frame;
 use crate::slab::Slab;
 use crate::{Entry, Subscription};
 use lists::{Link, Lists};
@@ -193,6 +193,11 @@ impl Fanout {
         GroupId(id)
     }
 
+    /// What a group's connections see.
+    pub fn subscription(&self, id: GroupId) -> Option<&Arc<Subscription>> {
+        Some(&self.groups.get(id.0)?.subscription)
+    }
+
     /// Leaves a group. Returns whether it was the last to do so, and the group is gone.
     pub fn leave(&mut self, id: GroupId) -> bool {
         let Some(group) = self.groups.get_mut(id.0) else { return false };
@@ -257,7 +262,7 @@ impl Fanout {
     }
 
     /// The events behind `after` that the group sees, ascending, and their frames. Meant for an `after` as above.
-    pub(crate) fn behind(&self, id: GroupId, after: Option<Seq>) -> impl Iterator<Item = (Seq, &Bytes)> {
+    pub(crate) fn behind(&self, id: GroupId, after: Option<Seq>) -> impl Iterator<Item = (Seq, &Frame)> {
         let group = self.groups.get(id.0);
         let mut from = self.ordinal_behind(after);
         std::iter::from_fn(move || {

@@ -4,21 +4,22 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use fanfare_event::{EventId, Position, Profile, Seq};
 use jiff::Timestamp;
 
+pub use crate::chunk::{Frame, SizeLine};
+
 /// What a stream of a profile begins with, before anything else.
-pub fn greeting(profile: Profile) -> Option<Bytes> {
+pub fn greeting(profile: Profile) -> Option<Frame> {
     match profile {
         Profile::Cdevent | Profile::Message => None,
-        Profile::Envelope => Some(Bytes::from_static(b"event: info\ndata: connected\n\n")),
+        Profile::Envelope => Some(Frame::new(&[b"event: info\ndata: connected\n\n"])),
     }
 }
 
 /// One event in a profile. `payload` is what [`Profile::payload`] gives: UTF-8. A line break in it begins another
 /// `data:` line; of the three that the specification knows a client sees LF.
-pub fn event(profile: Profile, seq: Seq, id: &EventId, payload: &[u8]) -> Bytes {
+pub fn event(profile: Profile, seq: Seq, id: &EventId, payload: &[u8]) -> Frame {
     let name = match profile {
         Profile::Cdevent => "cdevent",
         Profile::Envelope | Profile::Message => "message",
@@ -33,7 +34,7 @@ pub fn event(profile: Profile, seq: Seq, id: &EventId, payload: &[u8]) -> Bytes 
 
 /// What is sent on a silent connection. With a position it also moves the client's last event id. Of all
 /// profiles but `envelope` it dispatches nothing.
-pub fn keep_alive(profile: Profile, position: Option<&Position>) -> Bytes {
+pub fn keep_alive(profile: Profile, position: Option<&Position>) -> Frame {
     let id =
         position.map_or_else(String::new, |position| format!("id: {}\n", profile.id_of_position(position)));
     match profile {
@@ -45,47 +46,40 @@ pub fn keep_alive(profile: Profile, position: Option<&Position>) -> Bytes {
 
 /// The block that opens a browser's stream: where to resume from, and after how long. It has no data, so it
 /// dispatches nothing.
-pub fn opening(profile: Profile, position: &Position, retry: Duration) -> Bytes {
+pub fn opening(profile: Profile, position: &Position, retry: Duration) -> Frame {
     format!("id: {}\nretry: {}\n\n", profile.id_of_position(position), retry.as_millis()).into()
 }
 
 /// Tells a browser when to come back. Sent just before the server ends a stream.
-pub fn retry(retry: Duration) -> Bytes {
+pub fn retry(retry: Duration) -> Frame {
     format!("retry: {}\n\n", retry.as_millis()).into()
 }
 
 /// Tells a client that it missed events for being too slow.
-pub fn lagged(skipped: u64) -> Bytes {
+pub fn lagged(skipped: u64) -> Frame {
     format!("event: error\ndata: lagged: {skipped} messages skipped\n\n").into()
 }
 
 /// Tells a client that it cannot resume from where it asked to, and that the stream goes on from `position`.
 /// A sentence, not JSON: clients in the field take any JSON for an event.
-pub fn gap(profile: Profile, position: &Position, sentence: &str) -> Bytes {
+pub fn gap(profile: Profile, position: &Position, sentence: &str) -> Frame {
     format!("event: gap\nid: {}\ndata: {sentence}\n\n", profile.id_of_position(position)).into()
 }
 
 /// Tells a client that its token, and its stream with it, ends soon. A sentence, not JSON, for the same reason; without
 /// an id, so that the client's last event id stays what it is.
-pub fn expiring(time: Timestamp) -> Bytes {
+pub fn expiring(time: Timestamp) -> Frame {
     format!("event: expiring\ndata: the token expires at {time}\n\n").into()
 }
 
-fn block(fields: [(&str, &str); 2], payload: &[u8]) -> Bytes {
-    let bytes: usize = fields.iter().map(|(field, value)| field.len() + value.len() + 1).sum();
-    let mut out = Vec::with_capacity(bytes + payload.len() + 8);
-    for (field, value) in fields {
-        out.extend_from_slice(field.as_bytes());
-        out.extend_from_slice(value.as_bytes());
-        out.push(b'\n');
-    }
+fn block([(first, one), (second, two)]: [(&str, &str); 2], payload: &[u8]) -> Frame {
+    let mut parts: Vec<&[u8]> =
+        [first, one, "\n", second, two, "\n"].into_iter().map(str::as_bytes).collect();
     for line in lines(payload) {
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(line);
-        out.push(b'\n');
+        parts.extend([&b"data: "[..], line, b"\n"]);
     }
-    out.push(b'\n');
-    out.into()
+    parts.push(b"\n");
+    Frame::new(&parts)
 }
 
 /// The lines between line breaks: CR LF, LF, or CR.
@@ -122,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_bytes_are_the_documents() {
-        let check = |frame: Bytes, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
+        let check = |frame: Frame, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
         let id = EventId::new("e-7").unwrap();
         check(
             event(Profile::Cdevent, seq(7), &id, br#"{"a":1}"#),
@@ -152,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_bytes_of_envelopes_are_inboxclaws() {
-        let check = |frame: Bytes, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
+        let check = |frame: Frame, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
         let (profile, id) = (Profile::Envelope, EventId::new("evt_abc").unwrap());
         check(greeting(profile).unwrap(), "event: info\ndata: connected\n\n");
         check(event(profile, seq(42), &id, b"{}"), "event: message\nid: 42\ndata: {}\n\n");
@@ -164,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_bytes_of_messages_are_mycels() {
-        let check = |frame: Bytes, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
+        let check = |frame: Frame, expected: &str| assert_eq!(std::str::from_utf8(&frame), Ok(expected));
         let (profile, id) = (Profile::Message, EventId::new("evt_abc").unwrap());
         assert_eq!(greeting(profile), None);
         check(event(profile, seq(42), &id, b"{}"), "id: 42\nevent: message\ndata: {}\n\n");

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanfare_event::{Profile, Seq};
+use fanfare_event::{Delivery, EventType, Profile, Seq};
 
-use crate::{Entry, Frames, Subscription};
+use crate::{Entry, Subscription};
 
 /// Events of a page, at most: what a log is asked for at a time, and what one turn of a stream that is behind sends.
 pub const PAGE_EVENTS: usize = 128;
@@ -20,9 +20,21 @@ pub const PAGE_BYTES: usize = 64 * 1024;
 pub(crate) struct Page {
     pub(crate) from: Seq,
     pub(crate) next: Seq,
-    entries: Vec<Entry>,
-    /// For each profile, all frames in one piece of memory, of which the entries have their parts.
-    joined: Frames,
+    parts: Vec<Part>,
+    /// For each profile, the content of all frames in one piece of memory.
+    joined: [Bytes; PROFILES],
+}
+
+const PROFILES: usize = Profile::ALL.len();
+
+/// An event of a page.
+#[derive(Clone, Debug)]
+struct Part {
+    seq: Seq,
+    kind: EventType,
+    deliveries: Arc<[Delivery]>,
+    /// For each profile, how many bytes its frame has there, if it has one.
+    lengths: [Option<usize>; PROFILES],
 }
 
 /// The events of a page that are seen, ascending, and where the bytes of each end among those of all of them.
@@ -39,21 +51,18 @@ pub struct View {
 
 impl Page {
     /// `entries` are all there is in `from..next`, ascending.
-    pub(crate) fn new(from: Seq, next: Seq, mut entries: Vec<Entry>) -> Self {
-        let mut joined = Frames::default();
-        for profile in Profile::ALL {
+    pub(crate) fn new(from: Seq, next: Seq, entries: Vec<Entry>) -> Self {
+        let joined = Profile::ALL.map(|profile| {
             let frames = entries.iter().filter_map(|entry| entry.frames.get(profile));
-            let all = join(frames);
-            let mut rest = all.clone();
-            for entry in &mut entries {
-                if let Some(frame) = entry.frames.get(profile) {
-                    let part = rest.split_to(frame.len());
-                    entry.frames.set(profile, part);
-                }
-            }
-            joined.set(profile, all);
-        }
-        Self { from, next, entries, joined }
+            frames.map(|frame| &**frame).collect::<Vec<_>>().concat().into()
+        });
+        let part = |Entry { seq, kind, deliveries, frames }| Part {
+            seq,
+            kind,
+            deliveries,
+            lengths: Profile::ALL.map(|profile| frames.get(profile).map(|frame| frame.len())),
+        };
+        Self { from, next, parts: entries.into_iter().map(part).collect(), joined }
     }
 
     /// Pages of what lies in `from..next`, none of them larger than a page may be.
@@ -74,17 +83,19 @@ impl Page {
 
     /// About how many bytes of memory it takes.
     pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>() + self.joined.len() + self.entries.len() * size_of::<Entry>()
+        let joined: usize = self.joined.iter().map(Bytes::len).sum();
+        size_of::<Self>() + joined + self.parts.len() * size_of::<Part>()
     }
 
     /// What a subscription sees of it.
     pub(crate) fn seen(&self, subscription: &Subscription) -> Seen {
         let mut end = 0;
-        self.entries
+        self.parts
             .iter()
-            .filter_map(|entry| Some((entry.seq, subscription.frame(entry)?)))
-            .map(|(seq, frame)| {
-                end += frame.len();
+            .filter(|part| subscription.sees(&part.kind, &part.deliveries))
+            .filter_map(|part| Some((part.seq, part.lengths[subscription.profile as usize]?)))
+            .map(|(seq, length)| {
+                end += length;
                 (seq, end)
             })
             .collect()
@@ -92,13 +103,21 @@ impl Page {
 
     /// The view of everybody who sees this of it in this profile.
     pub(crate) fn view(&self, profile: Profile, seen: Seen) -> View {
-        let frames = || self.entries.iter().filter_map(|entry| Some((entry.seq, entry.frames.get(profile)?)));
-        let bytes = match self.joined.get(profile) {
-            Some(joined) if seen.len() == frames().count() => joined.clone(),
-            _ => {
-                let mut wanted = seen.iter().map(|(seq, _)| *seq).peekable();
-                join(frames().filter(|(seq, _)| wanted.next_if_eq(seq).is_some()).map(|(_, frame)| frame))
+        let joined = &self.joined[profile as usize];
+        let lengths =
+            || self.parts.iter().filter_map(|part| Some((part.seq, part.lengths[profile as usize]?)));
+        let bytes = if seen.len() == lengths().count() {
+            joined.clone()
+        } else {
+            let (mut wanted, mut start) = (seen.iter().map(|(seq, _)| *seq).peekable(), 0);
+            let mut bytes = Vec::with_capacity(seen.last().map_or(0, |(_, end)| *end));
+            for (seq, length) in lengths() {
+                if wanted.next_if_eq(&seq).is_some() {
+                    bytes.extend_from_slice(joined.get(start..start + length).unwrap_or_default());
+                }
+                start += length;
             }
+            bytes.into()
         };
         View { from: self.from, next: self.next, bytes, ends: seen }
     }
@@ -126,8 +145,4 @@ impl View {
     pub(crate) fn weight(&self) -> usize {
         size_of::<Self>() + self.bytes.len() + self.ends.len() * size_of::<(Seq, usize)>()
     }
-}
-
-fn join<'a>(frames: impl Iterator<Item = &'a Bytes>) -> Bytes {
-    frames.map(Bytes::as_ref).collect::<Vec<_>>().concat().into()
 }

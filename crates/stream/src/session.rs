@@ -3,7 +3,7 @@
 //! Replay and live are one path. Behind the cursor everything was sent, was hidden from this subscription, or was
 //! told to be missing; in front of it the window is read, or, where the cursor has left the window, the log.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,14 +11,8 @@ use fanfare_event::{Epoch, Position, Profile, Seq};
 use jiff::Timestamp;
 
 use crate::fanout::GroupIndex;
-use crate::{CloseReason, Fanout, GroupId, Moment, View, frame};
-
-/// Frames that one turn may write from the window, so that one stream cannot starve the others. A stream that is
-/// further behind takes whole pages, which it shares with all that are where it is.
-pub const WRITE_BATCH_FRAMES: usize = 64;
-
-/// Bytes of frames after which a turn ends, for the same reason. One frame goes out whatever its size.
-pub const WRITE_BATCH_BYTES: usize = 256 * 1024;
+use crate::frame::Frame;
+use crate::{Batch, CloseReason, Fanout, GroupId, Moment, View, frame};
 
 /// How long to wait before asking a log again that had nothing new, or failed once. Each further failure doubles it.
 const READ_AGAIN: Duration = Duration::from_millis(500);
@@ -41,7 +35,7 @@ pub enum OnLag {
     Disconnect,
 }
 
-/// What a sink says about its connections, and what is known of this one.
+/// What a sink says about its connections; the same for all of them.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
     /// The log's epoch, for positions.
@@ -50,13 +44,18 @@ pub struct SessionOptions {
     pub profile: Profile,
     /// Silence after which a keep-alive goes out.
     pub keep_alive: Duration,
-    /// Events of its own that the client may fall behind before `on_lag`.
+    /// Events of its own that a client may fall behind before `on_lag`.
     pub buffer: u64,
     /// What happens then.
     pub on_lag: OnLag,
+}
+
+/// What is known of one client.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Client {
     /// For a client that reconnects by itself and cannot read headers, how long it should wait before it does, with
-    /// the jitter already in it. Such a client gets the opening block, positions in keep-alives, and a `retry:`
-    /// before the server ends the stream. `None` for any other.
+    /// the jitter already in it; in milliseconds. Such a client gets the opening block, positions in keep-alives, and a
+    /// `retry:` before the server ends the stream. `None` for any other.
     pub retry: Option<Duration>,
     /// When the stream ends because its client's token does. `None` where it showed none.
     pub expires: Option<Expiry>,
@@ -101,10 +100,12 @@ impl Gap {
 }
 
 /// What a connection does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Write what was put into `out`, then ask again.
-    Write,
+    /// Write this, then ask again.
+    Write(Frame),
+    /// Write frames of this, as many as can be written now, say to [`Session::sent`] how many those were, then ask again.
+    Batch(Batch),
     /// Get the page of `from`, hand it to [`Session::page`] (or what else the log says to [`Session::trimmed`],
     /// [`Session::nothing_new`] or [`Session::log_failed`]), then ask again. At `until` ask again in any case.
     Read {
@@ -125,70 +126,111 @@ pub enum Step {
     Close(CloseReason),
 }
 
-/// A connection's cursor and decisions.
+/// A connection's cursor and decisions. There is one for each client, so it is small: what all clients of a sink have in
+/// common is elsewhere, and so is what most of them do not have.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, and any of them may be together"
-)]
 pub struct Session {
-    group: GroupId,
-    options: SessionOptions,
+    options: Arc<SessionOptions>,
+    /// What only few have, or only at first.
+    rare: Option<Box<Rare>>,
     /// Everything up to here is dealt with.
     after: Option<Seq>,
-    /// How many events the group has seen up to `after`; `None` until the cursor first meets the window. From then
-    /// on, a difference to the group's own count is what the client has missed.
-    index: Option<GroupIndex>,
-    /// Whether the cursor has not left the window since `index` was last compared: nothing can be missed meanwhile.
-    is_met: bool,
+    /// How many events the group has seen up to `after`, where that `is_counted`. Then a difference to the group's own count
+    /// is what the client has missed.
+    index: GroupIndex,
     /// [`Fanout::overtaken`] when `index` was last compared with the group's count.
     overtaken: u64,
-    /// Whether the cursor has jumped over what the log no longer has, and the client was not told yet.
-    jumped: bool,
-    /// Whether the client was within its buffer once. A client that resumes from far behind is not lagging.
-    kept_up: bool,
-    /// Whether the client had everything that there was once. Until then it is coming back.
-    caught_up: bool,
-    /// What goes out before the cursor moves: the opening block, a gap.
-    preface: Option<Bytes>,
-    /// When the client is told that its stream will end; `None` once it was told, and where it will not.
-    notice_at: Option<Moment>,
     /// How many frames were put out.
     frames: u64,
-    silent_since: Moment,
+    silent_since: Millis,
+    group: GroupId,
+    /// [`Client::retry`]; 0 for none.
+    retry: u32,
+    flags: Flags,
+}
+
+/// Facts of a session, of which any may be together.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+struct Flags {
+    /// The cursor has met the window once, so that there is an index.
+    is_counted: bool,
+    /// The cursor has not left the window since `index` was last compared: nothing can be missed meanwhile.
+    is_met: bool,
+    /// The cursor has jumped over what the log no longer has, and the client was not told yet.
+    jumped: bool,
+    /// The client was within its buffer once. A client that resumes from far behind is not lagging.
+    kept_up: bool,
+    /// The client had everything that there was once. Until then it is coming back.
+    caught_up: bool,
+}
+
+/// What only few sessions have, or only at first.
+#[derive(Debug, Default)]
+struct Rare {
+    /// What goes out before the cursor moves: the opening block, a gap.
+    preface: Option<Frame>,
+    expires: Option<Expiry>,
+    /// When the client is told that its stream will end; `None` once it was told, and where it will not.
+    notice_at: Option<Moment>,
+    /// When a log that had nothing new, or failed, is asked again.
     read_not_before: Moment,
     /// How often the log has failed since it last answered.
     failures: u32,
 }
 
+impl Rare {
+    fn is_needed(&self, now: Moment) -> bool {
+        self.preface.is_some() || self.expires.is_some() || self.failures > 0 || now < self.read_not_before
+    }
+}
+
+/// A moment in eight bytes.
+#[derive(Clone, Copy, Debug)]
+struct Millis(u64);
+
+impl Millis {
+    fn of(moment: Moment) -> Self {
+        Self(u64::try_from(moment.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn moment(self) -> Moment {
+        Moment::from_millis(self.0)
+    }
+}
+
 impl Session {
     /// A connection that joined this group.
-    pub fn new(group: GroupId, start: Start, options: SessionOptions, now: Moment) -> Self {
+    pub fn new(
+        group: GroupId,
+        start: Start,
+        options: Arc<SessionOptions>,
+        Client { retry, expires }: Client,
+        now: Moment,
+    ) -> Self {
+        // Zero means none, and no client is told to wait for longer than 49 days.
+        let retry = retry.map_or(0, |retry| u32::try_from(retry.as_millis()).unwrap_or(u32::MAX).max(1));
         let mut session = Self {
-            group,
-            notice_at: options.expires.map(|expires| expires.at.saturating_sub(EXPIRING_NOTICE)),
             options,
+            rare: None,
             after: start.after,
-            index: None,
-            is_met: false,
+            index: 0,
             overtaken: 0,
-            jumped: false,
-            kept_up: false,
-            caught_up: false,
-            preface: None,
             frames: 0,
-            silent_since: now,
-            read_not_before: now,
-            failures: 0,
+            silent_since: Millis::of(now),
+            group,
+            retry,
+            flags: Flags::default(),
         };
         let profile = session.options.profile;
-        let opening = session.options.retry.map(|retry| frame::opening(profile, &session.position(), retry));
-        session.preface = match (frame::greeting(profile), opening) {
-            (Some(greeting), Some(opening)) => Some([greeting, opening].concat().into()),
-            (greeting, opening) => greeting.or(opening),
-        };
-        if let Some(gap) = start.gap {
-            session.tell_gap(gap);
+        let opening = session.retry().map(|retry| frame::opening(profile, &session.position(), retry));
+        let told = start.gap.map(|gap| session.gap(gap));
+        let parts = [frame::greeting(profile), opening, told];
+        let parts: Vec<&[u8]> = parts.iter().flatten().map(|part| &**part).collect();
+        if !parts.is_empty() || expires.is_some() {
+            let preface = (!parts.is_empty()).then(|| Frame::new(&parts));
+            let notice_at = expires.map(|expires| expires.at.saturating_sub(EXPIRING_NOTICE));
+            session.rare = Some(Rare { preface, expires, notice_at, ..Rare::default() }.into());
         }
         session
     }
@@ -209,8 +251,8 @@ impl Session {
     }
 
     /// What to send before the server ends the stream.
-    pub fn farewell(&self) -> Option<Bytes> {
-        self.options.retry.map(frame::retry)
+    pub fn farewell(&self) -> Option<Frame> {
+        self.retry().map(frame::retry)
     }
 
     /// How many frames the stream was given: events and everything else.
@@ -218,94 +260,147 @@ impl Session {
         self.frames
     }
 
-    /// What to do next. Frames to write are put behind what is in `out`.
-    pub fn poll(&mut self, now: Moment, fanout: &Fanout, out: &mut VecDeque<Bytes>) -> Step {
-        if self.options.expires.is_some_and(|expires| now >= expires.at) {
-            return Step::Close(CloseReason::TokenExpired);
-        }
-        if let Some(preface) = self.preface.take() {
-            return self.write(preface, now, out);
-        }
-        if let Some(expires) = self.options.expires
-            && self.notice_at.is_some_and(|notice| now >= notice)
-        {
-            self.notice_at = None;
-            return self.write(frame::expiring(expires.time), now, out);
+    /// What to do next.
+    pub fn poll(&mut self, now: Moment, fanout: &Fanout) -> Step {
+        if let Some(step) = self.poll_rare(now) {
+            return step;
         }
         let met_window = fanout.covers(self.after);
         if let Some(told) = self.meet_window(fanout, met_window) {
-            return self.write(told, now, out);
+            return self.write(told, now);
         }
         match self.check_lag(fanout) {
             Lag::None => {}
-            Lag::Skipped(told) => return self.write(told, now, out),
+            Lag::Skipped(told) => return self.write(told, now),
             Lag::TooFar => return Step::Close(CloseReason::Lagged),
         }
-        let near = met_window && self.behind(fanout) <= WRITE_BATCH_FRAMES as u64;
-        if near && self.write_window(fanout, out) {
-            self.silent_since = now;
-            return Step::Write;
+        let near = met_window && self.behind(fanout) <= crate::WRITE_BATCH_FRAMES as u64;
+        if near && let Some(batch) = self.batch(fanout) {
+            return Step::Batch(batch);
         }
-        let keep_alive_at = self.silent_since + self.options.keep_alive;
+        let keep_alive_at = self.silent_since.moment() + self.options.keep_alive;
         if now >= keep_alive_at {
-            let position = self.options.retry.map(|_| self.position());
-            return self.write(frame::keep_alive(self.options.profile, position.as_ref()), now, out);
+            let position = self.retry().map(|_| self.position());
+            return self.write(frame::keep_alive(self.options.profile, position.as_ref()), now);
         }
-        let expires_at =
-            self.options.expires.map_or(Moment::MAX, |expires| self.notice_at.unwrap_or(expires.at));
-        let until = keep_alive_at.min(expires_at);
+        let until = keep_alive_at.min(self.expiry_due());
         if near {
             return Step::Wait { until };
         }
-        if now < self.read_not_before {
-            return Step::Wait { until: until.min(self.read_not_before) };
+        let read_not_before = self.rare.as_ref().map_or(Moment::ZERO, |rare| rare.read_not_before);
+        if now < read_not_before {
+            return Step::Wait { until: until.min(read_not_before) };
         }
-        Step::Read { from: self.from(), in_turn: !(met_window && self.caught_up), until }
+        Step::Read { from: self.from(), in_turn: !(met_window && self.flags.caught_up), until }
     }
 
-    /// Takes the page that [`Step::Read`] asked for. What is to be written of it is put behind what is in `out`.
-    pub fn page(&mut self, now: Moment, page: &View, out: &mut VecDeque<Bytes>) {
+    /// Whether the frames of a batch are just what [`Session::poll`] would say now to write next. Meant for a batch that one
+    /// of the group was given and that has all that the group saw since.
+    pub fn follows(&self, batch: &Batch, now: Moment) -> bool {
+        let Flags { is_counted, is_met, jumped, kept_up, .. } = self.flags;
+        self.group == batch.group
+            && is_counted
+            && is_met
+            && !jumped
+            && self.index == batch.index
+            && self.overtaken == batch.overtaken
+            && self.rare.as_ref().is_none_or(|rare| rare.preface.is_none() && now < self.expiry_due())
+            && (!kept_up
+                || self.options.on_lag == OnLag::CatchUp
+                || batch.end - self.index <= self.options.buffer)
+    }
+
+    /// The first so many frames of a batch were sent, or will be whatever happens.
+    pub fn sent(&mut self, batch: &Batch, count: usize, now: Moment) {
+        let Some(last) = batch.seqs.get(..count).and_then(<[Seq]>::last) else { return };
+        self.flags.kept_up |= batch.end.saturating_sub(self.index) <= self.options.buffer;
+        self.after = self.after.max(Some(*last));
+        self.index += count as u64;
+        self.frames += count as u64;
+        self.silent_since = Millis::of(now);
+        if batch.is_all() && self.index == batch.end {
+            self.flags.caught_up = true;
+            // The rest is hidden from this subscription.
+            self.after = self.after.max(batch.newest);
+        }
+    }
+
+    /// Takes the page that [`Step::Read`] asked for. Returns what is to be written of it, if anything is: whole blocks.
+    pub fn page(&mut self, now: Moment, page: &View) -> Option<Bytes> {
         let from = self.from();
         if !(page.from()..page.next()).contains(&from) {
-            return self.nothing_new(now);
+            self.nothing_new(now);
+            return None;
         }
-        self.failures = 0;
+        self.read_again(Moment::ZERO, 0);
         let (count, bytes) = page.behind(self.after);
         self.after = page.next().previous();
-        if let Some(index) = &mut self.index {
-            *index += count;
+        self.index += count;
+        if count == 0 {
+            return None;
         }
-        if count > 0 {
-            self.frames += count;
-            self.silent_since = now;
-            out.push_back(bytes);
-        }
+        self.frames += count;
+        self.silent_since = Millis::of(now);
+        Some(bytes)
     }
 
     /// The log that [`Step::Read`] asked no longer has anything before `oldest`.
     pub fn trimmed(&mut self, oldest: Seq) {
-        self.failures = 0;
+        self.read_again(Moment::ZERO, 0);
         self.after = self.after.max(oldest.previous());
-        self.jumped = true;
+        self.flags.jumped = true;
     }
 
     /// The log that [`Step::Read`] asked has nothing yet; it is asked again after a while.
     pub fn nothing_new(&mut self, now: Moment) {
-        self.failures = 0;
-        self.read_not_before = now + READ_AGAIN;
+        self.read_again(now + READ_AGAIN, 0);
     }
 
     /// The read that [`Step::Read`] asked for failed; it is tried again after a while.
     pub fn log_failed(&mut self, now: Moment) {
-        self.read_not_before = now + READ_AGAIN * 2_u32.pow(self.failures.min(MAX_DOUBLINGS));
-        self.failures += 1;
+        let failures = self.rare.as_ref().map_or(0, |rare| rare.failures);
+        let not_before = now + READ_AGAIN * 2_u32.pow(failures.min(MAX_DOUBLINGS));
+        self.read_again(not_before, failures.saturating_add(1));
     }
 
-    fn write(&mut self, frame: Bytes, now: Moment, out: &mut VecDeque<Bytes>) -> Step {
-        out.push_back(frame);
+    fn read_again(&mut self, not_before: Moment, failures: u32) {
+        if self.rare.is_some() || not_before > Moment::ZERO {
+            let rare = self.rare.get_or_insert_default();
+            (rare.read_not_before, rare.failures) = (not_before, failures);
+        }
+    }
+
+    /// What comes before anything that the window has to say.
+    fn poll_rare(&mut self, now: Moment) -> Option<Step> {
+        let rare = self.rare.as_mut()?;
+        if rare.expires.is_some_and(|expires| now >= expires.at) {
+            return Some(Step::Close(CloseReason::TokenExpired));
+        }
+        let told = rare.preface.take().or_else(|| {
+            let expires = rare.expires?;
+            rare.notice_at.take_if(|notice| now >= *notice)?;
+            Some(frame::expiring(expires.time))
+        });
+        if !rare.is_needed(now) {
+            self.rare = None;
+        }
+        told.map(|told| self.write(told, now))
+    }
+
+    /// When the client is to be told that its stream will end, or it ends.
+    fn expiry_due(&self) -> Moment {
+        let Some(rare) = &self.rare else { return Moment::MAX };
+        rare.expires.map_or(Moment::MAX, |expires| rare.notice_at.unwrap_or(expires.at))
+    }
+
+    fn retry(&self) -> Option<Duration> {
+        (self.retry > 0).then(|| Duration::from_millis(self.retry.into()))
+    }
+
+    fn write(&mut self, frame: Frame, now: Moment) -> Step {
         self.frames += 1;
-        self.silent_since = now;
-        Step::Write
+        self.silent_since = Millis::of(now);
+        Step::Write(frame)
     }
 
     /// The seq that the cursor is in front of.
@@ -315,32 +410,24 @@ impl Session {
 
     /// How many events of its group lie before the client.
     fn behind(&self, fanout: &Fanout) -> u64 {
-        self.index.map_or(0, |index| fanout.end(self.group).saturating_sub(index))
+        if self.flags.is_counted { fanout.end(self.group).saturating_sub(self.index) } else { 0 }
     }
 
-    fn gap(&self, gap: Gap) -> Bytes {
+    fn gap(&self, gap: Gap) -> Frame {
         frame::gap(self.options.profile, &self.position(), gap.sentence())
-    }
-
-    fn tell_gap(&mut self, gap: Gap) {
-        let told = self.gap(gap);
-        self.preface = Some(match self.preface.take() {
-            Some(opening) => [opening, told].concat().into(),
-            None => told,
-        });
     }
 
     /// Where the cursor is in the window, its count is compared with the group's. Returns what to tell the client of
     /// events that it missed: how many, or, where nobody counted them, that there are some.
-    fn meet_window(&mut self, fanout: &Fanout, met: bool) -> Option<Bytes> {
-        let jumped = std::mem::take(&mut self.jumped);
+    fn meet_window(&mut self, fanout: &Fanout, met: bool) -> Option<Frame> {
+        let jumped = std::mem::take(&mut self.flags.jumped);
         // Where the log answered before its tail did, what comes up to `after` is not this client's.
         let met = met && self.after <= fanout.newest();
-        let was_met = std::mem::replace(&mut self.is_met, met);
+        let was_met = std::mem::replace(&mut self.flags.is_met, met);
         if !met {
             // From here on nobody knows how many it should have seen.
             return jumped.then(|| {
-                self.index = None;
+                self.flags.is_counted = false;
                 self.gap(Gap::Expired)
             });
         }
@@ -348,14 +435,15 @@ impl Session {
             return None;
         }
         let index = fanout.index_behind(self.group, self.after);
-        let counted = self.index.replace(index);
+        let counted = std::mem::replace(&mut self.index, index);
+        let was_counted = std::mem::replace(&mut self.flags.is_counted, true);
         let overtaken = self.was_overtaken(fanout);
-        self.caught_up |= index == fanout.end(self.group);
-        let missed = counted.map_or(0, |counted| index.saturating_sub(counted));
+        self.flags.caught_up |= index == fanout.end(self.group);
+        let missed = if was_counted { index.saturating_sub(counted) } else { 0 };
         if missed > 0 && !overtaken {
             return Some(frame::lagged(missed));
         }
-        (missed > 0 || jumped && (counted.is_none() || overtaken)).then(|| self.gap(Gap::Expired))
+        (missed > 0 || jumped && (!was_counted || overtaken)).then(|| self.gap(Gap::Expired))
     }
 
     /// Whether the tail was overtaken since this was last asked.
@@ -364,13 +452,15 @@ impl Session {
     }
 
     fn check_lag(&mut self, fanout: &Fanout) -> Lag {
-        let Some(index) = self.index else { return Lag::None };
-        let end = fanout.end(self.group);
-        if end.saturating_sub(index) <= self.options.buffer {
-            self.kept_up = true;
+        if !self.flags.is_counted {
             return Lag::None;
         }
-        if !self.kept_up {
+        let (index, end) = (self.index, fanout.end(self.group));
+        if end.saturating_sub(index) <= self.options.buffer {
+            self.flags.kept_up = true;
+            return Lag::None;
+        }
+        if !self.flags.kept_up {
             return Lag::None;
         }
         match self.options.on_lag {
@@ -381,7 +471,7 @@ impl Session {
                 // With a buffer larger than the window, the log still has what the client may have.
                 let Some(seq) = fanout.event_at(self.group, kept_from) else { return Lag::None };
                 self.after = seq.previous();
-                self.index = Some(kept_from);
+                self.index = kept_from;
                 // Nobody counted what the tail was not told.
                 let overtaken = self.was_overtaken(fanout);
                 let skipped = kept_from - index;
@@ -390,53 +480,26 @@ impl Session {
         }
     }
 
-    /// Puts out what the window has behind the cursor. Returns whether that was anything.
-    fn write_window(&mut self, fanout: &Fanout, out: &mut VecDeque<Bytes>) -> bool {
-        let Some(mut index) = self.index else { return false };
-        let mut budget = Budget::default();
-        let mut behind = fanout.behind(self.group, self.after);
-        while budget.left()
-            && let Some((seq, frame)) = behind.next()
-        {
-            budget.spend(frame);
-            out.push_back(frame.clone());
-            self.after = Some(seq);
-            index += 1;
+    /// What the window has behind the cursor, if it has anything. Otherwise the cursor moves behind what is hidden from this
+    /// subscription.
+    fn batch(&mut self, fanout: &Fanout) -> Option<Batch> {
+        if !self.flags.is_counted {
+            return None;
         }
-        self.index = Some(index);
-        self.frames += budget.frames as u64;
-        if index == fanout.end(self.group) {
-            self.caught_up = true;
-            // The rest is hidden from this subscription.
+        let batch = Batch::take(fanout, self.group, self.after, self.index);
+        if batch.is_none() && self.index == fanout.end(self.group) {
+            self.flags.caught_up = true;
             self.after = self.after.max(fanout.newest());
         }
-        budget.frames > 0
+        batch
     }
 }
 
 enum Lag {
     None,
     /// What to tell the client of what it skipped.
-    Skipped(Bytes),
+    Skipped(Frame),
     TooFar,
-}
-
-/// What one turn may still write.
-#[derive(Default)]
-struct Budget {
-    frames: usize,
-    bytes: usize,
-}
-
-impl Budget {
-    fn left(&self) -> bool {
-        self.frames < WRITE_BATCH_FRAMES && self.bytes < WRITE_BATCH_BYTES
-    }
-
-    fn spend(&mut self, frame: &Bytes) {
-        self.frames += 1;
-        self.bytes += frame.len();
-    }
 }
 
 #[cfg(test)]

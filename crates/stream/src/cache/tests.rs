@@ -55,7 +55,7 @@ fn pages_never_overlap() {
 fn pages_are_bounded_by_events_and_by_bytes() {
     let large = |number, bytes: usize| {
         let mut entry = entry(number, "build");
-        entry.frames.set(Profile::Cdevent, vec![b'x'; bytes].into());
+        entry.frames.set(Profile::Cdevent, "x".repeat(bytes).into());
         entry
     };
     let check = |entries: Vec<Entry>, expected: &[usize]| {

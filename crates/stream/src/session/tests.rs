@@ -36,6 +36,15 @@ enum Answer {
     Nothing,
 }
 
+/// What a sink says and what is known of a client, for tests to change.
+struct Options {
+    keep_alive: Duration,
+    buffer: u64,
+    on_lag: OnLag,
+    retry: Option<Duration>,
+    expires: Option<Expiry>,
+}
+
 /// A client: its session and what it was sent.
 struct Client {
     session: Session,
@@ -103,12 +112,7 @@ impl World {
         self.log.retain(|entry| entry.seq >= self.oldest);
     }
 
-    fn connect(
-        &mut self,
-        types: &str,
-        after: u64,
-        change: impl FnOnce(&mut Start, &mut SessionOptions),
-    ) -> Client {
+    fn connect(&mut self, types: &str, after: u64, change: impl FnOnce(&mut Start, &mut Options)) -> Client {
         self.join(subscription("events", types), after, change)
     }
 
@@ -116,22 +120,19 @@ impl World {
         &mut self,
         subscription: Subscription,
         after: u64,
-        change: impl FnOnce(&mut Start, &mut SessionOptions),
+        change: impl FnOnce(&mut Start, &mut Options),
     ) -> Client {
         let mut start = Start { after: Seq::new(after), gap: None };
         let group = self.fanout.join(subscription.clone(), start.after);
-        let mut options = SessionOptions {
-            epoch: Epoch::new("e").unwrap(),
-            profile: Profile::Cdevent,
-            keep_alive: KEEP_ALIVE,
-            buffer: 3,
-            on_lag: OnLag::CatchUp,
-            retry: None,
-            expires: None,
-        };
+        let mut options =
+            Options { keep_alive: KEEP_ALIVE, buffer: 3, on_lag: OnLag::CatchUp, retry: None, expires: None };
         change(&mut start, &mut options);
+        let Options { keep_alive, buffer, on_lag, retry, expires } = options;
+        let epoch = Epoch::new("e").unwrap();
+        let options = SessionOptions { epoch, profile: Profile::Cdevent, keep_alive, buffer, on_lag };
+        let known = crate::Client { retry, expires };
         Client {
-            session: Session::new(group, start, options, self.now),
+            session: Session::new(group, start, options.into(), known, self.now),
             subscription,
             received: String::new(),
         }
@@ -149,25 +150,38 @@ impl Client {
     }
 
     fn step(&mut self, world: &World) -> Option<Step> {
-        let mut out = VecDeque::new();
-        let step = self.session.poll(world.now, &world.fanout, &mut out);
-        assert_eq!(step == Step::Write, !out.is_empty(), "{step:?}");
-        if self.session.is_met && world.fanout.covers(self.session.after) {
+        let step = self.session.poll(world.now, &world.fanout);
+        if self.session.flags.is_met && world.fanout.covers(self.session.after) {
             let counted = world.fanout.index_behind(self.session.group, self.session.after);
-            assert_eq!(self.session.index, Some(counted), "in the window nothing is missed");
+            assert!(self.session.flags.is_counted);
+            assert_eq!(self.session.index, counted, "in the window nothing is missed");
         }
-        if let Step::Read { from, .. } = step {
-            match world.read(from, &self.subscription) {
-                Answer::Page(page) => self.session.page(world.now, &page, &mut out),
+        match &step {
+            Step::Write(frame) => self.receive(frame),
+            Step::Batch(batch) => {
+                assert!(self.session.follows(batch, world.now), "who was given it follows it");
+                for frame in batch.frames() {
+                    self.receive(frame);
+                }
+                self.session.sent(batch, batch.frames().len(), world.now);
+                assert!(!self.session.follows(batch, world.now), "and only once");
+            }
+            Step::Read { from, .. } => match world.read(*from, &self.subscription) {
+                Answer::Page(page) => {
+                    if let Some(bytes) = self.session.page(world.now, &page) {
+                        self.receive(&bytes);
+                    }
+                }
                 Answer::Trimmed(oldest) => self.session.trimmed(oldest),
                 Answer::Nothing => self.session.nothing_new(world.now),
-            }
+            },
+            Step::Wait { .. } | Step::Close(_) => return Some(step),
         }
-        self.received.extend(out.iter().map(|frame| std::str::from_utf8(frame).unwrap()));
-        match step {
-            Step::Write | Step::Read { .. } => None,
-            Step::Wait { .. } | Step::Close(_) => Some(step),
-        }
+        None
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.received.push_str(std::str::from_utf8(bytes).unwrap());
     }
 
     fn take(&mut self, world: &World) -> String {
@@ -179,6 +193,13 @@ impl Client {
 /// What a client receives for these events.
 fn numbers(numbers: impl Iterator<Item = u64>) -> String {
     numbers.flat_map(|number| [number.to_string(), " ".to_owned()]).collect()
+}
+
+/// One for each client: what is in it counts ten thousand times.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_session_is_small() {
+    assert!(size_of::<Session>() <= 80, "{}", size_of::<Session>());
 }
 
 #[test]
@@ -368,9 +389,8 @@ fn a_log_that_fails_or_lags_is_asked_again_later_and_silence_is_kept_alive() {
     let mut world = World::new(1);
     world.publish(1..=5);
     let mut client = world.connect("*", 1, |_, _| {});
-    let mut out = VecDeque::new();
     let read = Step::Read { from: seq(2), in_turn: true, until: KEEP_ALIVE };
-    let mut poll = |client: &mut Client, now| client.session.poll(now, &world.fanout, &mut out);
+    let poll = |client: &mut Client, now| client.session.poll(now, &world.fanout);
     let mut now = Moment::ZERO;
     for doubled in [1, 2, 4] {
         assert_eq!(poll(&mut client, now), read);
@@ -383,8 +403,7 @@ fn a_log_that_fails_or_lags_is_asked_again_later_and_silence_is_kept_alive() {
     client.session.nothing_new(now);
     assert_eq!(poll(&mut client, now), Step::Wait { until: now + READ_AGAIN }, "an answer is no failure");
     client.session.log_failed(KEEP_ALIVE);
-    assert_eq!(poll(&mut client, KEEP_ALIVE), Step::Write);
-    assert_eq!(out, [": keep-alive\n\n"]);
+    assert_eq!(poll(&mut client, KEEP_ALIVE), Step::Write(": keep-alive\n\n".to_owned().into()));
     assert_eq!(client.take(&world), "", "it waits");
     world.now = KEEP_ALIVE + READ_AGAIN;
     assert_eq!(client.take(&world), "2 3 4 5 ", "and nothing is lost");
@@ -395,10 +414,44 @@ fn one_turn_writes_a_bounded_amount() {
     let mut world = World::new(1000);
     let mut client = world.connect("*", 0, |_, options| options.buffer = 1000);
     client.run(&world);
-    world.publish(1..=WRITE_BATCH_FRAMES as u64);
-    let mut out = VecDeque::new();
-    assert_eq!(client.session.poll(world.now, &world.fanout, &mut out), Step::Write);
-    assert_eq!(out.len(), WRITE_BATCH_FRAMES);
+    world.publish(1..=crate::WRITE_BATCH_FRAMES as u64);
+    let step = client.session.poll(world.now, &world.fanout);
+    let Step::Batch(batch) = step else { panic!("{step:?}") };
+    assert_eq!(batch.frames().len(), crate::WRITE_BATCH_FRAMES);
+}
+
+#[test]
+fn what_one_is_given_all_send_that_are_where_it_is() {
+    let mut world = World::new(100);
+    let mut clients: Vec<_> =
+        (0..5).map(|_| world.connect("*", 0, |_, options| options.buffer = 10)).collect();
+    let mut picky = world.connect("*", 0, |_, options| {
+        options.on_lag = OnLag::Notice;
+        options.buffer = 1;
+    });
+    let mut expiring = world.connect("*", 0, |_, options| {
+        options.expires = Some(Expiry { at: Duration::from_secs(100), time: Timestamp::UNIX_EPOCH });
+    });
+    for client in clients.iter_mut().chain([&mut picky, &mut expiring]) {
+        client.run(&world);
+    }
+    world.publish(1..=2);
+    clients[1].run(&world);
+    let step = clients[0].session.poll(world.now, &world.fanout);
+    let Step::Batch(batch) = step else { panic!("{step:?}") };
+    assert!(clients[2].session.follows(&batch, world.now));
+    assert!(!clients[1].session.follows(&batch, world.now), "who has it already does not");
+    assert!(!picky.session.follows(&batch, world.now), "nor does who is to skip it");
+    let notice = Duration::from_secs(70);
+    assert!(expiring.session.follows(&batch, notice.saturating_sub(Duration::from_millis(1))));
+    assert!(!expiring.session.follows(&batch, notice), "nor who has to be told something first");
+
+    // A socket took one frame of two.
+    clients[3].session.sent(&batch, 1, world.now);
+    assert!(!clients[3].session.follows(&batch, world.now));
+    assert_eq!(clients[3].take(&world), "2 ");
+    clients[2].session.sent(&batch, 2, world.now);
+    assert_eq!(clients[2].take(&world), "");
 }
 
 #[test]
@@ -408,9 +461,8 @@ fn who_is_far_behind_reads_pages_and_who_comes_back_waits_for_its_turn() {
     live.run(&world);
     world.publish(1..=200);
     let mut resuming = world.connect("*", 0, |_, _| {});
-    let mut out = VecDeque::new();
     for (client, in_turn) in [(&mut live, false), (&mut resuming, true)] {
-        let step = client.session.poll(world.now, &world.fanout, &mut out);
+        let step = client.session.poll(world.now, &world.fanout);
         assert_eq!(step, Step::Read { from: seq(1), in_turn, until: KEEP_ALIVE });
         assert_eq!(client.take(&world), numbers(1..=200));
     }

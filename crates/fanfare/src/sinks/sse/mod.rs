@@ -12,14 +12,14 @@ mod start;
 mod stream;
 mod turns;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fanfare_auth::HeaderRules;
 use fanfare_event::{Position, SinkName, UserId};
 use fanfare_stream::{
-    CloseReason, Expiry, MAX_PATTERNS, MAX_PLACES, Moment, OnLag, SessionOptions, Subscription,
+    Client, CloseReason, Expiry, MAX_PATTERNS, MAX_PLACES, Moment, OnLag, SessionOptions, Subscription,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
@@ -62,6 +62,8 @@ pub(crate) struct StreamEndpoint {
     keep_alive: Duration,
     buffer: u64,
     on_lag: OnLag,
+    /// The same for sessions, once there was one.
+    options: OnceLock<Arc<SessionOptions>>,
     replay: bool,
     retry: Duration,
     max_connections: usize,
@@ -123,11 +125,23 @@ impl StreamEndpoint {
                 fanfare_config::OnLag::Notice => OnLag::Notice,
                 fanfare_config::OnLag::Disconnect => OnLag::Disconnect,
             },
+            options: OnceLock::new(),
             replay: settings.replay,
             retry: settings.retry,
             max_connections: settings.max_connections,
             open: Arc::default(),
         }
+    }
+
+    fn options(&self, hub: &Hub) -> Arc<SessionOptions> {
+        let options = || SessionOptions {
+            epoch: hub.log().epoch().clone(),
+            profile: self.subscription.profile,
+            keep_alive: self.keep_alive,
+            buffer: self.buffer,
+            on_lag: self.on_lag,
+        };
+        Arc::clone(self.options.get_or_init(|| options().into()))
     }
 
     pub(crate) fn cors(&self) -> Option<&Cors> {
@@ -217,18 +231,14 @@ impl StreamEndpoint {
         };
         let chosen = subscription != self.subscription;
         let validity = Validity { opened: Timestamp::now(), expires };
-        let options = SessionOptions {
-            epoch: hub.log().epoch().clone(),
-            profile: subscription.profile,
-            keep_alive: self.keep_alive,
-            buffer: self.buffer,
-            on_lag: self.on_lag,
+        let client = Client {
             retry: reconnects_by_itself(request).then(|| jittered(self.retry)),
             expires: expires.map(|time| expiry(time, validity.opened, hub.now())),
         };
         debug!(sink = %self.name, peer = %peer.address, ?seen, ?start, "stream starts");
         let validity = (peer.clone(), validity);
-        let Some(stream) = Stream::open(hub, (subscription, chosen), start, options, validity, place) else {
+        let known = (self.options(hub), client);
+        let Some(stream) = Stream::open(hub, (subscription, chosen), start, known, validity, place) else {
             warn!(
                 sink = %self.name,
                 peer = %peer.address,

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fanfare_event::UserId;
-use fanfare_stream::{CloseReason, GroupId, Moment, Session, SessionOptions, Start, Step, Subscription};
+use fanfare_stream::frame::Frame;
+use fanfare_stream::{
+    Client, CloseReason, GroupId, Moment, Session, SessionOptions, Start, Step, Subscription,
+};
 use futures_util::stream;
-use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::watch;
 use tracing::info;
@@ -42,15 +44,15 @@ impl Stream {
         hub: &Arc<Hub>,
         (subscription, chosen): (Subscription, bool),
         start: Start,
-        options: SessionOptions,
+        (options, client): (Arc<SessionOptions>, Client),
         (peer, validity): (Peer, Validity),
         place: Place,
     ) -> Option<Self> {
         let (group, woken): (GroupId, _) = hub.join(subscription.clone(), chosen, start.after)?;
         let opened = hub.now();
-        let end = options.expires.map(|expires| expires.at);
+        let end = client.expires.map(|expires| expires.at);
         let shared = hub.registry().open(subscription, peer, validity, end, this_task());
-        let session = Session::new(group, start, options, opened);
+        let session = Session::new(group, start, options, client, opened);
         shared.has_come_to(session.position().after);
         info!(
             sink = %shared.subscription.sink,
@@ -90,7 +92,7 @@ impl Stream {
         StreamBody::new(frames).boxed_unsync()
     }
 
-    async fn next(&mut self) -> Result<Frame<Bytes>, Ended> {
+    async fn next(&mut self) -> Result<http_body::Frame<Bytes>, Ended> {
         loop {
             if self.closing.is_none()
                 && let Some(reason) = self.shared.ending()
@@ -100,7 +102,7 @@ impl Stream {
                 self.close(reason);
             }
             if let Some(frame) = self.out.pop_front() {
-                return Ok(Frame::data(frame));
+                return Ok(http_body::Frame::data(frame));
             }
             if self.closing.is_some() {
                 return Err(flushed().await);
@@ -119,10 +121,15 @@ impl Stream {
         }
         let now = self.hub.now();
         let Self { hub, shared, session, out, .. } = self;
-        let step = hub.look(|fanout| session.poll(now, fanout, out));
+        let step = hub.look(|fanout| session.poll(now, fanout));
+        if let Step::Batch(batch) = &step {
+            out.extend(batch.frames().iter().map(Frame::content));
+            session.sent(batch, batch.frames().len(), now);
+        }
         shared.has_come_to(session.after());
         match step {
-            Step::Write => {}
+            Step::Batch(_) => {}
+            Step::Write(frame) => out.push_back(frame.content()),
             Step::Close(reason) => self.close(reason),
             Step::Read { from, in_turn, until } => {
                 // On the heap, because most streams are hardly ever behind.
@@ -135,7 +142,7 @@ impl Stream {
                 };
                 let now = self.hub.now();
                 match found {
-                    Ok(Found::Page(page)) => self.session.page(now, &page, &mut self.out),
+                    Ok(Found::Page(page)) => self.out.extend(self.session.page(now, &page)),
                     Ok(Found::Trimmed(oldest)) => self.session.trimmed(oldest),
                     Ok(Found::Nothing) => self.session.nothing_new(now),
                     Err(_) => self.session.log_failed(now),
@@ -155,7 +162,7 @@ impl Stream {
 
     fn close(&mut self, reason: CloseReason) {
         self.closing = Some(reason);
-        self.out.extend(self.session.farewell());
+        self.out.extend(self.session.farewell().map(|frame| frame.content()));
     }
 }
 
@@ -186,10 +193,10 @@ impl Drop for Stream {
 }
 
 /// A stream of these bytes that the server ends.
-pub(super) fn ending(last: Bytes) -> Body {
+pub(super) fn ending(last: Frame) -> Body {
     let frames = stream::unfold(Some(last), |last| async move {
         match last {
-            Some(last) => Some((Ok(Frame::data(last)), None)),
+            Some(last) => Some((Ok(http_body::Frame::data(last.content())), None)),
             None => Some((Err(flushed().await), None)),
         }
     });

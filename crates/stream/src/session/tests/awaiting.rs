@@ -7,7 +7,7 @@ fn awaits(world: &mut World) -> Client {
     let mut client = world.connect("*", 0, |_, options| options.buffer = 1000);
     client.run(world);
     world.publish(1..=70);
-    let step = client.session.poll(world.now, &world.fanout, &mut VecDeque::new());
+    let step = client.session.poll(world.now, &world.fanout);
     assert_eq!(step, Step::Read { from: seq(1), in_turn: false, until: KEEP_ALIVE });
     client
 }
@@ -29,9 +29,8 @@ fn a_page_that_is_ahead_of_a_tail_that_is_overtaken_counts_for_nothing() {
     let entries = (1..=80).map(|number| entry(number, "build")).collect();
     let mut pages = PageCache::new(usize::MAX);
     pages.insert(seq(1), seq(81), entries);
-    let mut out = VecDeque::new();
-    client.session.page(world.now, &pages.find(seq(1), &client.subscription).unwrap(), &mut out);
-    assert_eq!(out, [numbers(1..=80)]);
+    let sent = client.session.page(world.now, &pages.find(seq(1), &client.subscription).unwrap());
+    assert_eq!(sent, Some(numbers(1..=80).into()));
     world.fanout.skip_to(seq(81));
     assert_eq!(client.take(&world), "");
     world.publish(81..=82);
