@@ -97,6 +97,19 @@ pub struct Http {
     pub send_timeout: Duration,
     /// Bytes of a request's body, after decompression.
     pub max_body: usize,
+    /// Who writes streams of plain HTTP/1.1.
+    pub delivery: DeliveryPath,
+    /// Threads that do where those are the reactor's; `None`: one a processor.
+    pub delivery_threads: Option<usize>,
+}
+
+/// Who writes the streams of plain HTTP/1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryPath {
+    /// Threads of their own, where the system has what those need.
+    Reactor,
+    /// The HTTP library, as it does all others.
+    Portable,
 }
 
 /// The log of events.

@@ -83,6 +83,8 @@ impl Printer {
         self.set(&http::BODY_TIMEOUT, &http.body_timeout);
         self.set(&http::SEND_TIMEOUT, &http.send_timeout);
         self.set(&http::MAX_BODY, &http.max_body);
+        self.set(&http::DELIVERY, &http.delivery);
+        self.set(&http::DELIVERY_THREADS, &http.delivery_threads);
     }
 
     fn listener(&mut self, listener: &Listener) {

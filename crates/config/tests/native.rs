@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use fanfare_config::{
-    Config, Durability, Env, ExchangeKind, Extractor, LogKind, OnLag, Retention, Rule, Secrets, SinkKind,
-    Sqlite, SseSink, TransformerKind, Ttl, Webhook, builtin, load, parse,
+    Config, DeliveryPath, Durability, Env, ExchangeKind, Extractor, LogKind, OnLag, Retention, Rule, Secrets,
+    SinkKind, Sqlite, SseSink, TransformerKind, Ttl, Webhook, builtin, load, parse,
 };
 use fanfare_event::{NamePattern, NamePatterns, Profile};
 use serde_json::json;
@@ -46,6 +46,7 @@ fn an_empty_file_has_all_defaults() {
     assert_eq!(config.http.body_timeout, Duration::from_secs(30));
     assert_eq!(config.http.send_timeout, Duration::from_mins(1));
     assert_eq!(config.http.max_body, 4 << 20);
+    assert_eq!((config.http.delivery, config.http.delivery_threads), (DeliveryPath::Reactor, None));
     let retention = Retention {
         max_age: Some(Duration::from_hours(7 * 24)),
         max_events: Some(1_000_000),

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::words::{check_host, check_root_url};
-use crate::Http;
 use crate::checker::{Checker, Fields};
 use crate::keys::{Foreign, Key, Optional, Or, Section};
-use crate::shapes::{Bytes, Count, Text, Time};
+use crate::shapes::{Bytes, Choice, Count, Text, Time};
+use crate::{DeliveryPath, Http};
 
 pub(crate) const HOST: Key<Or<Text>> = Key {
     name: "host",
@@ -57,12 +57,43 @@ pub(crate) const MAX_BODY: Key<Or<Bytes>> = Key {
     presence: Or(Bytes { min: 1, max: 1 << 30 }, || 4 << 20),
 };
 
+pub(crate) const DELIVERY: Key<Or<Choice<DeliveryPath>>> = Key {
+    name: "delivery",
+    doc: "How streams of plain HTTP/1.1 are written. `reactor`: by threads of their own, which keep about half a kilobyte \
+          for a client. `portable`: by the HTTP library, as those over TLS, of HTTP/2 and on other systems than Linux are \
+          in any case.",
+    presence: Or(
+        Choice {
+            served: &[("reactor", DeliveryPath::Reactor), ("portable", DeliveryPath::Portable)],
+            later: &[],
+            foreign: &[],
+        },
+        || DeliveryPath::Reactor,
+    ),
+};
+
+pub(crate) const DELIVERY_THREADS: Key<Optional<Count<usize>>> = Key {
+    name: "delivery_threads",
+    doc: "How many threads `delivery = \"reactor\"` has.",
+    presence: Optional(Count { min: 1, max: 256 }, "as many as there are processors for it"),
+};
+
 pub(crate) static SECTION: Section = Section {
     title: "[http]",
     variant: None,
     about: "The HTTP listener of webhooks and streams.",
     example: "[http]\nhost = \"0.0.0.0\"\nport = 8080\nroot_url = \"https://events.example.com\"\n",
-    keys: &[&HOST, &PORT, &ROOT_URL, &HEADER_TIMEOUT, &BODY_TIMEOUT, &SEND_TIMEOUT, &MAX_BODY],
+    keys: &[
+        &HOST,
+        &PORT,
+        &ROOT_URL,
+        &HEADER_TIMEOUT,
+        &BODY_TIMEOUT,
+        &SEND_TIMEOUT,
+        &MAX_BODY,
+        &DELIVERY,
+        &DELIVERY_THREADS,
+    ],
     foreign: &[
         Foreign::ignored(
             "access_log",
@@ -81,6 +112,8 @@ pub(super) fn read(mut fields: Fields<'_>, checker: &mut Checker<'_>) -> Http {
         body_timeout: fields.get(&BODY_TIMEOUT, checker),
         send_timeout: fields.get(&SEND_TIMEOUT, checker),
         max_body: fields.get(&MAX_BODY, checker),
+        delivery: fields.get(&DELIVERY, checker),
+        delivery_threads: fields.get(&DELIVERY_THREADS, checker),
     };
     fields.finish(&SECTION, checker);
     http

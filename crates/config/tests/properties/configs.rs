@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use fanfare_config::{
-    Admin, Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, Durability, Encoding,
-    Env, ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Jwt, JwtKey, JwtKeyKind,
-    Listener, Log, LogKind, Mock, OnLag, Operation, Program, PublicKeyAlgorithm, Rest, Retention, Route,
-    Rule, Secret, SignatureOn, Sink, SinkKind, Source, Span, Sqlite, SseSink, Transformer, TransformerKind,
-    Ttl, Webhook, Window, parse,
+    Admin, Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, DeliveryPath,
+    Durability, Encoding, Env, ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Jwt,
+    JwtKey, JwtKeyKind, Listener, Log, LogKind, Mock, OnLag, Operation, Program, PublicKeyAlgorithm, Rest,
+    Retention, Route, Rule, Secret, SignatureOn, Sink, SinkKind, Source, Span, Sqlite, SseSink, Transformer,
+    TransformerKind, Ttl, Webhook, Window, parse,
 };
 use fanfare_event::{
     AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName, TargetKind,
@@ -192,8 +192,18 @@ fn http() -> impl Strategy<Value = Http> {
     let host = proptest::sample::select(&["0.0.0.0", "::1", "events.example.com"][..]);
     let root_url = option::of(Just("https://a.example.com/b".to_owned()));
     let deadline = || millis(10..=3_600_000);
-    (host, any::<u16>(), root_url, deadline(), deadline(), deadline(), 1..1_usize << 30).prop_map(
-        |(host, port, root_url, header_timeout, body_timeout, send_timeout, max_body)| Http {
+    let deadlines = (deadline(), deadline(), deadline());
+    let delivery = proptest::sample::select(&[DeliveryPath::Reactor, DeliveryPath::Portable][..]);
+    let delivery = (delivery, option::of(1..=256_usize));
+    (host, any::<u16>(), root_url, deadlines, 1..1_usize << 30, delivery).prop_map(
+        |(
+            host,
+            port,
+            root_url,
+            (header_timeout, body_timeout, send_timeout),
+            max_body,
+            (delivery, delivery_threads),
+        )| Http {
             host: host.to_owned(),
             port,
             root_url,
@@ -201,6 +211,8 @@ fn http() -> impl Strategy<Value = Http> {
             body_timeout,
             send_timeout,
             max_body,
+            delivery,
+            delivery_threads,
         },
     )
 }
