@@ -19,6 +19,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("auth", &["event"]),
     ("log", &["event"]),
     ("stream", &["event"]),
+    ("reactor", &["stream"]),
     ("source", &["event", "transform", "auth"]),
     ("testkit", &[]),
     ("bench", &["event", "stream", "testkit"]),
@@ -44,12 +45,17 @@ const FENCES: &[Fence] = &[
     },
     Fence {
         package: "tokio",
-        allowed: |krate| !PURE.contains(&krate),
+        allowed: |krate| !PURE.contains(&krate) && krate != "reactor",
         instead: "this crate decides and returns what to do; tasks and sockets belong to `fanfare`",
     },
     Fence {
+        package: "mio",
+        allowed: |krate| krate == "reactor",
+        instead: "sockets that no task drives belong to `reactor`; all others to tokio",
+    },
+    Fence {
         package: "serde_json",
-        allowed: |krate| krate != "stream",
+        allowed: |krate| !matches!(krate, "stream" | "reactor"),
         instead: "streams carry bytes; what an event's JSON is belongs to `event`",
     },
     Fence {

@@ -57,7 +57,7 @@ impl Batch {
     }
 
     /// Whether it has all that the group had before it when it was taken.
-    pub(crate) fn is_all(&self) -> bool {
+    pub fn is_all(&self) -> bool {
         self.index + self.frames.len() as u64 == self.end
     }
 }

@@ -23,9 +23,11 @@ pub use batch::{Batch, WRITE_BATCH_BYTES, WRITE_BATCH_FRAMES};
 pub use cache::PageCache;
 pub use close::CloseReason;
 pub use entry::{Entry, Frames, Subscription};
+/// The place of an event in the log, which is what a cursor is made of.
+pub use fanfare_event::Seq;
 pub use fanout::{Fanout, GroupId, MAX_PATTERNS, MAX_PLACES, WindowLimits};
 pub use page::{PAGE_BYTES, PAGE_EVENTS, View};
-pub use session::{Client, EXPIRING_NOTICE, Expiry, Gap, OnLag, Session, SessionOptions, Start, Step};
+pub use session::{Client, EXPIRING_NOTICE, Expiry, Found, Gap, OnLag, Session, SessionOptions, Start, Step};
 
 /// Time since an origin of the caller's choosing, the same for all calls.
 pub type Moment = std::time::Duration;

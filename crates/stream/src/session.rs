@@ -106,8 +106,8 @@ pub enum Step {
     Write(Frame),
     /// Write frames of this, as many as can be written now, say to [`Session::sent`] how many those were, then ask again.
     Batch(Batch),
-    /// Get the page of `from`, hand it to [`Session::page`] (or what else the log says to [`Session::trimmed`],
-    /// [`Session::nothing_new`] or [`Session::log_failed`]), then ask again. At `until` ask again in any case.
+    /// Get the page of `from`, hand it, or what else the log says, to [`Session::found`], then ask again. At `until` ask
+    /// again in any case.
     Read {
         /// The seq to read from.
         from: Seq,
@@ -124,6 +124,19 @@ pub enum Step {
     },
     /// End the stream, without a clean end.
     Close(CloseReason),
+}
+
+/// What came of [`Step::Read`].
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// The part of the log that was asked for.
+    Page(View),
+    /// The log no longer has anything before this.
+    Trimmed(Seq),
+    /// There is nothing yet.
+    Nothing,
+    /// The log did not answer.
+    Failed,
 }
 
 /// A connection's cursor and decisions. There is one for each client, so it is small: what all clients of a sink have in
@@ -323,6 +336,17 @@ impl Session {
             // The rest is hidden from this subscription.
             self.after = self.after.max(batch.newest);
         }
+    }
+
+    /// Takes what [`Step::Read`] asked for. Returns what is to be written of it, if anything is: whole blocks.
+    pub fn found(&mut self, now: Moment, found: Found) -> Option<Bytes> {
+        match found {
+            Found::Page(page) => return self.page(now, &page),
+            Found::Trimmed(oldest) => self.trimmed(oldest),
+            Found::Nothing => self.nothing_new(now),
+            Found::Failed => self.log_failed(now),
+        }
+        None
     }
 
     /// Takes the page that [`Step::Read`] asked for. Returns what is to be written of it, if anything is: whole blocks.
