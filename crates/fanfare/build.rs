@@ -9,6 +9,7 @@ fn main() {
         "source_mock",
         "source_rest",
         "source_webhook",
+        "tls",
         "transform_vrl",
     ]
     .into_iter()

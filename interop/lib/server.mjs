@@ -44,7 +44,7 @@ cors.allowed_origins = ["${origin}"]
 
 /** The port, and the name if it has one, in a line that says where a server listens. */
 function listener(line) {
-  const found = /^listening on http:\/\/127\.0\.0\.1:(\d+)(?: as (.+))?$/.exec(line);
+  const found = /^listening on https?:\/\/127\.0\.0\.1:(\d+)(?: as (.+))?$/.exec(line);
   return found ? [{ port: Number(found[1]), name: found[2] }] : [];
 }
 

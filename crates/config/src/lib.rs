@@ -35,8 +35,8 @@ pub use model::{
     Admin, Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, DeliveryPath,
     Durability, Encoding, ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Jwt, JwtKey,
     JwtKeyKind, Listener, Log, LogKind, Mock, OnLag, Operation, Program, PublicKeyAlgorithm, Rest, Retention,
-    Route, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink, Transformer, TransformerKind, Ttl,
-    Webhook, Window,
+    Route, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink, Tls, TlsFile, Transformer,
+    TransformerKind, Ttl, Webhook, Window,
 };
 pub use reference::{inboxclaw_reference, mycel_reference, reference};
 pub use secret::{Secret, Secrets};

@@ -2,6 +2,7 @@
 
 mod amqp;
 mod jwt;
+mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use fanfare_event::{AudienceRule, NamePattern, NamePatterns, Object, Profile, Si
 
 pub use amqp::{Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, ConfigFile, ExchangeKind};
 pub use jwt::{Jwt, JwtKey, JwtKeyKind, PublicKeyAlgorithm};
+pub use tls::{Tls, TlsFile};
 
 use crate::{Secret, Span};
 
@@ -59,6 +61,8 @@ pub struct Listener {
     pub host: String,
     /// 0 for any free port.
     pub port: u16,
+    /// `None`: without TLS.
+    pub tls: Option<Tls>,
 }
 
 /// That events of a source go to a sink. Both are there and switched on.
@@ -101,6 +105,8 @@ pub struct Http {
     pub delivery: DeliveryPath,
     /// Threads that do where those are the reactor's; `None`: one a processor.
     pub delivery_threads: Option<usize>,
+    /// `None`: without TLS.
+    pub tls: Option<Tls>,
 }
 
 /// Who writes the streams of plain HTTP/1.1.
@@ -540,8 +546,8 @@ pub enum SignatureOn {
 }
 
 impl Http {
-    /// How others reach this server: as configured, else `http://{host}:{port}` with the port that was bound and
-    /// with `localhost` for an address that means "all". No slash at the end.
+    /// How others reach this server: as configured, else `http://{host}:{port}`, or `https`, with the port that was
+    /// bound and with `localhost` for an address that means "all". No slash at the end.
     #[must_use]
     pub fn root_url(&self, bound_port: u16) -> String {
         if let Some(root_url) = &self.root_url {
@@ -552,6 +558,7 @@ impl Http {
             Ok(std::net::IpAddr::V6(address)) => format!("[{address}]"),
             _ => self.host.clone(),
         };
-        format!("http://{host}:{bound_port}")
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{host}:{bound_port}")
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod rule;
 pub(crate) mod signature;
 pub(crate) mod sink;
 pub(crate) mod source;
+pub(crate) mod tls;
 pub(crate) mod transformer;
 mod variable;
 pub(crate) mod words;
@@ -145,9 +146,10 @@ fn shown_title(section: &str, name: &str) -> String {
 }
 
 /// Every table, in the order of the reference page.
-pub(crate) static SECTIONS: [&Section; 37] = [
+pub(crate) static SECTIONS: [&Section; 38] = [
     &ROOT_SECTION,
     &http::SECTION,
+    &tls::SECTION,
     &listener::SECTION,
     &log::SECTION,
     &log::RETENTION_SECTION,

@@ -10,11 +10,13 @@ use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBu
 
 use crate::keys::{Key, Presence};
 use crate::native::sink::{http_pull, sse};
-use crate::native::{self, admin, http, listener, log, route, rule, signature, sink, source, transformer};
+use crate::native::{
+    self, admin, http, listener, log, route, rule, signature, sink, source, tls, transformer,
+};
 use crate::shapes::quote;
 use crate::{
     Admin, Config, Cors, Extractor, HeaderRule, HttpPullSink, Identity, Listener, LogKind, Rest, Route, Rule,
-    Secret, Secrets, SignatureOn, SinkKind, SseSink, Transformer, TransformerKind, Webhook,
+    Secret, Secrets, SignatureOn, SinkKind, SseSink, Tls, Transformer, TransformerKind, Webhook,
 };
 
 impl Config {
@@ -85,12 +87,23 @@ impl Printer {
         self.set(&http::MAX_BODY, &http.max_body);
         self.set(&http::DELIVERY, &http.delivery);
         self.set(&http::DELIVERY_THREADS, &http.delivery_threads);
+        self.tls(http::SECTION.title, http.tls.as_ref());
     }
 
     fn listener(&mut self, listener: &Listener) {
-        self.header(&native::title("listeners", &listener.name));
+        let title = native::title("listeners", &listener.name);
+        self.header(&title);
         self.set(&http::HOST, &listener.host);
         self.set(&listener::LISTENER_PORT, &Some(listener.port));
+        self.tls(&title, listener.tls.as_ref());
+    }
+
+    fn tls(&mut self, listener: &str, tls: Option<&Tls>) {
+        let Some(tls) = tls else { return };
+        self.header(&format!("{}.{}]", listener.trim_end_matches(']'), tls::HTTP_TLS.name));
+        self.set(&tls::CERTIFICATE, &Some(tls.certificate.file.written.clone()));
+        self.set(&tls::KEY, &Some(tls.key.file.written.clone()));
+        self.set(&tls::CLIENT_CA, &tls.client_ca.as_ref().map(|file| file.file.written.clone()));
     }
 
     fn admin(&mut self, admin: &Admin) {

@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 
 use crate::exit::Exit;
 use crate::http::body::Body;
-use crate::http::{Deadlines, Listener, Peer, redirect};
+use crate::http::{Deadlines, Listener, Peer, Transport, redirect};
 use crate::problem::Problem;
 #[cfg(feature = "sink_sse")]
 use crate::sinks::sse::Hub;
@@ -135,13 +135,31 @@ impl Server {
                 async move { runner.run(&service.publisher).await }
             })
             .collect();
+        // Dropped when the server stops.
+        #[cfg(feature = "tls")]
+        let _reading_anew: JoinSet<()> = listeners
+            .iter()
+            .filter_map(|(listener, _)| match listener.transport() {
+                Transport::Tls(tls) => Some(Arc::clone(tls).keep_fresh()),
+                Transport::Tcp => None,
+            })
+            .collect();
         let exit = loop {
             tokio::select! {
-                ((stream, address), endpoints) = accept(&mut listeners) => {
+                ((stream, address), transport, endpoints) = accept(&mut listeners) => {
                     let service = Arc::clone(&service);
                     let answer =
                         move |peer, request| answer(Arc::clone(&service), Arc::clone(&endpoints), peer, request);
-                    connections.spawn(crate::http::serve(stream, address, deadlines, stopped.clone(), answer));
+                    let stopped = stopped.clone();
+                    match transport {
+                        Transport::Tcp => {
+                            connections.spawn(crate::http::serve(stream, address, deadlines, stopped, answer));
+                        }
+                        #[cfg(feature = "tls")]
+                        Transport::Tls(tls) => {
+                            connections.spawn(tls.serve(stream, address, deadlines, stopped, answer));
+                        }
+                    }
                 }
                 // Reaped as they end, so that what they held is free.
                 Some(_) = connections.join_next() => {}
@@ -168,10 +186,15 @@ impl Server {
     }
 }
 
-/// The next connection of any listener, and what is served to it.
-async fn accept(listeners: &mut [(Listener, Arc<Endpoints>)]) -> ((TcpStream, SocketAddr), Arc<Endpoints>) {
+/// The next connection of any listener, what it speaks, and what is served to it.
+async fn accept(
+    listeners: &mut [(Listener, Arc<Endpoints>)],
+) -> ((TcpStream, SocketAddr), Transport, Arc<Endpoints>) {
     let accepting = listeners.iter_mut().map(|(listener, endpoints)| {
-        Box::pin(async move { (listener.accept().await, Arc::clone(endpoints)) })
+        Box::pin(async move {
+            let accepted = listener.accept().await;
+            (accepted, listener.transport().clone(), Arc::clone(endpoints))
+        })
     });
     select_all(accepting).await.0
 }

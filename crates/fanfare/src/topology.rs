@@ -3,6 +3,7 @@
 
 mod endpoints;
 mod transformers;
+mod transports;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,6 +13,7 @@ use fanfare_event::Profile;
 use fanfare_event::SinkName;
 use fanfare_source::{OperationPattern, Route, Routes};
 
+use crate::http::Transport;
 use crate::viewer::Page;
 
 pub(crate) use endpoints::{Endpoint, Endpoints};
@@ -27,6 +29,8 @@ pub(crate) const ADMIN_PATH: &str = "/admin/connections";
 #[derive(Debug)]
 pub(crate) struct Topology {
     listeners: BTreeMap<ListenerName, Endpoints>,
+    /// What listeners speak below HTTP, where it is not TCP.
+    transports: Vec<(ListenerName, Transport)>,
     /// What is served at the listener of the operator, if there is one.
     admin: Option<Endpoints>,
     /// Which source feeds which sink, and whom of its clients.
@@ -52,6 +56,7 @@ impl Topology {
     pub(crate) fn build(config: &Config, root_url: &str, diagnostics: &mut Diagnostics) -> Self {
         let mut topology = Self {
             listeners: BTreeMap::new(),
+            transports: transports::build(config, diagnostics),
             admin: None,
             routes: routes(config),
             #[cfg(feature = "sink_sse")]
@@ -110,6 +115,14 @@ impl Topology {
     /// The names of the listeners at which something is served; the default one where nothing is served at all.
     pub(crate) fn listeners(&self) -> Vec<ListenerName> {
         if self.listeners.is_empty() { vec![None] } else { self.listeners.keys().cloned().collect() }
+    }
+
+    /// What a listener speaks below HTTP.
+    pub(crate) fn transport(&self, listener: Option<&str>) -> Transport {
+        let mut others = self.transports.iter();
+        others
+            .find(|(name, _)| name.as_deref() == listener)
+            .map_or(Transport::Tcp, |(_, other)| other.clone())
     }
 
     /// What is served at a listener.

@@ -1,12 +1,13 @@
 //! A blocking HTTP/1.1 client that hides nothing: it sends the bytes it is given, shows the headers in their
 //! order, and says how a body ended.
 //!
-//! No redirects, no pools, no retries, no TLS.
+//! No redirects, no pools, no retries.
 
 mod body;
 mod connection;
 mod framing;
 mod head;
+mod stream;
 
 use std::io;
 use std::net::SocketAddr;

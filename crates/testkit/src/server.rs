@@ -19,9 +19,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// The configuration's name in the server's folder.
 const CONFIG: &str = "fanfare.toml";
 
-/// What stands before the address in the line that says where the server listens. Behind the address may stand the name
-/// of the listener.
-const LISTENING: &str = "listening on http://";
+/// What stands before the URL in the line that says where the server listens. Behind the URL may stand the name of the
+/// listener.
+const LISTENING: &str = "listening on ";
+const SCHEMES: [&str; 2] = ["http://", "https://"];
 const NAMED: &str = " as ";
 
 /// How to start a server.
@@ -261,6 +262,7 @@ fn listener(line: &str) -> Option<(SocketAddr, Option<&str>)> {
         Some((addr, name)) => (addr, Some(name)),
         None => (rest, None),
     };
+    let addr = SCHEMES.iter().find_map(|scheme| addr.strip_prefix(scheme))?;
     Some((addr.parse().ok()?, name))
 }
 

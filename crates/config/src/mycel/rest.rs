@@ -34,7 +34,11 @@ pub(super) static SECTION: Section = Section {
             "auth",
             "header rules say who may publish; they are a native key, which `FANFARE__SOURCES__NAME__EXTRACTOR__HEADERS` sets too",
         ),
-        Foreign::refused("tls", "a proxy in front of this takes TLS"),
+        Foreign::refused(
+            "tls",
+            "it is a native key: `FANFARE__HTTP__TLS__CERTIFICATE` and `FANFARE__HTTP__TLS__KEY` set it for the first connector \
+             of the files, `FANFARE__LISTENERS__NAME__TLS__CERTIFICATE` and so on for another",
+        ),
     ],
 };
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::tls::{self, HTTP_TLS};
 use super::words::{check_host, check_root_url};
 use crate::checker::{Checker, Fields};
 use crate::keys::{Foreign, Key, Optional, Or, Section};
@@ -27,7 +28,7 @@ pub(crate) const ROOT_URL: Key<Optional<Text>> = Key {
           source}` as its `context.source`.",
     presence: Optional(
         Text { kind: "an absolute `http` or `https` URL", check: check_root_url },
-        "`http://{host}:{port}`, with `localhost` for an address that means \"all\"",
+        "`http://{host}:{port}`, with `https` where there is `tls`, and with `localhost` for an address that means \"all\"",
     ),
 };
 
@@ -93,6 +94,7 @@ pub(crate) static SECTION: Section = Section {
         &MAX_BODY,
         &DELIVERY,
         &DELIVERY_THREADS,
+        &HTTP_TLS,
     ],
     foreign: &[
         Foreign::ignored(
@@ -114,6 +116,7 @@ pub(super) fn read(mut fields: Fields<'_>, checker: &mut Checker<'_>) -> Http {
         max_body: fields.get(&MAX_BODY, checker),
         delivery: fields.get(&DELIVERY, checker),
         delivery_threads: fields.get(&DELIVERY_THREADS, checker),
+        tls: tls::read(&mut fields, checker),
     };
     fields.finish(&SECTION, checker);
     http

@@ -1,6 +1,7 @@
 //! `[listeners.NAME]`: more addresses to listen on beside `[http]`, and the key that picks one.
 
 use super::http::HOST;
+use super::tls::{self, LISTENER_TLS};
 use super::words::check_name;
 use crate::Listener;
 use crate::checker::{Checker, Fields, quoted, suggest};
@@ -27,7 +28,7 @@ pub(crate) static SECTION: Section = Section {
             are those of `[http]`. `[http]` itself is not listened on where everything is elsewhere.",
     example: "[listeners.public]\nhost = \"0.0.0.0\"\nport = 3002\n\n\
               [sinks.events]\ntype = \"sse\"\nid = \"events\"\nlistener = \"public\"\n",
-    keys: &[&HOST, &LISTENER_PORT],
+    keys: &[&HOST, &LISTENER_PORT, &LISTENER_TLS],
     foreign: &[],
 };
 
@@ -42,9 +43,10 @@ pub(super) fn read_all(table: &Table, checker: &mut Checker<'_>) -> Vec<Listener
         let mut fields = Fields::new(super::shown_title("listeners", &entry.name), entry.span, table);
         let host = fields.get(&HOST, checker);
         let port = fields.get(&LISTENER_PORT, checker);
+        let tls = tls::read(&mut fields, checker);
         fields.finish(&SECTION, checker);
         let port = port.unwrap_or_default();
-        listeners.push(Listener { name: entry.name.clone(), span: entry.span, host, port });
+        listeners.push(Listener { name: entry.name.clone(), span: entry.span, host, port, tls });
     }
     checker.listeners = listeners.iter().map(|listener| listener.name.clone()).collect();
     listeners

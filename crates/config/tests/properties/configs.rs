@@ -6,8 +6,8 @@ use fanfare_config::{
     Admin, Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, DeliveryPath,
     Durability, Encoding, Env, ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Jwt,
     JwtKey, JwtKeyKind, Listener, Log, LogKind, Mock, OnLag, Operation, Program, PublicKeyAlgorithm, Rest,
-    Retention, Route, Rule, Secret, SignatureOn, Sink, SinkKind, Source, Span, Sqlite, SseSink, Transformer,
-    TransformerKind, Ttl, Webhook, Window, parse,
+    Retention, Route, Rule, Secret, SignatureOn, Sink, SinkKind, Source, Span, Sqlite, SseSink, Tls, TlsFile,
+    Transformer, TransformerKind, Ttl, Webhook, Window, parse,
 };
 use fanfare_event::{
     AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName, TargetKind,
@@ -125,9 +125,9 @@ fn listeners() -> impl Strategy<Value = (Vec<Listener>, Vec<Option<Index>>)> {
     let host =
         prop_oneof![Just("0.0.0.0".to_owned()), Just("::1".to_owned()), Just("example.com".to_owned())];
     let listeners =
-        btree_map(name(), (host, prop_oneof![Just(0), any::<u16>()]), 0..3).prop_map(|listeners| {
+        btree_map(name(), (host, prop_oneof![Just(0), any::<u16>()], tls()), 0..3).prop_map(|listeners| {
             let mut taken = std::collections::BTreeSet::new();
-            let listener = |(name, (host, port))| Listener { name, span: nowhere(), host, port };
+            let listener = |(name, (host, port, tls))| Listener { name, span: nowhere(), host, port, tls };
             let free = |listener: &Listener| {
                 listener.port == 0 || taken.insert((listener.host.clone(), listener.port))
             };
@@ -195,7 +195,7 @@ fn http() -> impl Strategy<Value = Http> {
     let deadlines = (deadline(), deadline(), deadline());
     let delivery = proptest::sample::select(&[DeliveryPath::Reactor, DeliveryPath::Portable][..]);
     let delivery = (delivery, option::of(1..=256_usize));
-    (host, any::<u16>(), root_url, deadlines, 1..1_usize << 30, delivery).prop_map(
+    (host, any::<u16>(), root_url, deadlines, 1..1_usize << 30, delivery, tls()).prop_map(
         |(
             host,
             port,
@@ -203,6 +203,7 @@ fn http() -> impl Strategy<Value = Http> {
             (header_timeout, body_timeout, send_timeout),
             max_body,
             (delivery, delivery_threads),
+            tls,
         )| Http {
             host: host.to_owned(),
             port,
@@ -213,8 +214,24 @@ fn http() -> impl Strategy<Value = Http> {
             max_body,
             delivery,
             delivery_threads,
+            tls,
         },
     )
+}
+
+fn tls() -> impl Strategy<Value = Option<Tls>> {
+    let file = || {
+        "(\\.\\./|/)?[a-z \"'\\\\]{1,8}\\.pem".prop_map(|written| TlsFile {
+            file: ConfigFile { path: written.clone().into(), written },
+            span: nowhere(),
+        })
+    };
+    option::of((file(), file(), option::of(file())).prop_map(|(certificate, key, client_ca)| Tls {
+        certificate,
+        key,
+        client_ca,
+        span: nowhere(),
+    }))
 }
 
 fn log() -> impl Strategy<Value = Log> {

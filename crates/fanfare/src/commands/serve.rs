@@ -11,7 +11,7 @@ use tracing::{error, info};
 use super::{complain, environment, print, show};
 use crate::cli::ServeArguments;
 use crate::exit::Exit;
-use crate::http::{Listener, raise_descriptor_limit};
+use crate::http::{Listener, Transport, raise_descriptor_limit};
 use crate::server::{Server, StartError};
 use crate::topology::{ADMIN_PATH, ListenerName, Topology};
 use crate::viewer;
@@ -59,11 +59,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
             Ok(admin) => admin,
             Err(exit) => return exit,
         };
-        let admin_address = admin.as_ref().map(|listener| format!("http://{}", listener.address()));
-        let addresses: Addresses = listeners
-            .iter()
-            .map(|listener| (listener.name().map(str::to_owned), format!("http://{}", listener.address())))
-            .collect();
+        let admin_address = admin.as_ref().map(Listener::url);
+        let addresses: Addresses =
+            listeners.iter().map(|listener| (listener.name().map(str::to_owned), listener.url())).collect();
         let server = match Server::new(listeners, admin, config, topology).await {
             Ok(server) => server,
             Err(StartError::Open(error)) => {
@@ -107,7 +105,8 @@ async fn listen(config: &Config, topology: &Topology) -> Result<Vec<Listener>, E
         let (host, port) = settings.map_or((&config.http.host, config.http.port), |it| (&it.host, it.port));
         let table =
             name.as_ref().map_or("HTTP".to_owned(), |name| format!("LISTENERS__{}", name.to_uppercase()));
-        listeners.push(bind(name.clone(), host, port, &table).await?);
+        let transport = topology.transport(name.as_deref());
+        listeners.push(bind(name.clone(), (host, port), transport, &table).await?);
     }
     Ok(listeners)
 }
@@ -115,14 +114,19 @@ async fn listen(config: &Config, topology: &Topology) -> Result<Vec<Listener>, E
 /// Listens for the operator.
 async fn listen_admin(config: &Config) -> Result<Option<Listener>, Exit> {
     match &config.admin {
-        Some(admin) => bind(None, &admin.host, admin.port, "ADMIN").await.map(Some),
+        Some(admin) => bind(None, (&admin.host, admin.port), Transport::Tcp, "ADMIN").await.map(Some),
         None => Ok(None),
     }
 }
 
 /// `table` is where the address is configured, as variables spell it.
-async fn bind(name: Option<String>, host: &str, port: u16, table: &str) -> Result<Listener, Exit> {
-    Listener::bind(name, host, port).await.map_err(|error| {
+async fn bind(
+    name: Option<String>,
+    (host, port): (&str, u16),
+    transport: Transport,
+    table: &str,
+) -> Result<Listener, Exit> {
+    Listener::bind(name, host, port, transport).await.map_err(|error| {
         // RFC 3986, 3.2.2: an IPv6 address stands in brackets.
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         complain(&format!("cannot listen on {host}:{port}: {error}"), &advice(error.kind(), table));

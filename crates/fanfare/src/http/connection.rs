@@ -1,4 +1,5 @@
-//! One connection: which HTTP it speaks, its deadlines, and its end.
+//! One connection: which HTTP it speaks, its deadlines, and its end. What is of HTTP/2 alone is in `http2`, of TLS in
+//! `tls`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -10,7 +11,6 @@ use std::time::Duration;
 use futures_util::future::{AbortHandle, Abortable};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
@@ -20,17 +20,15 @@ use tokio::sync::watch;
 use tracing::debug;
 
 use super::body::Body;
+use super::http2::serve_http2;
 use super::socket::Socket;
 
 /// Bytes of a request's head, and of what is read ahead. A longer head is answered 431; as hyper looks between reads,
 /// one of up to twice as many may get through.
-const MAX_HEAD: u32 = 32 * 1024;
+pub(super) const MAX_HEAD: u32 = 32 * 1024;
 
 /// Header fields of a request. More are answered 431.
 const MAX_HEADERS: usize = 100;
-
-/// Streams that one HTTP/2 connection may have open at once.
-const MAX_HTTP2_STREAMS: u32 = 256;
 
 /// What an HTTP/2 client begins with (RFC 9113, 3.4), as far as no request of HTTP/1.1 begins so.
 const HTTP2_PREFACE: &[u8; 3] = b"PRI";
@@ -61,25 +59,16 @@ pub(crate) fn this_task() -> Option<AbortHandle> {
 }
 
 /// Lets a task be dropped from inside of it and from outside.
-fn droppable<F: Future>(task: F) -> Abortable<impl Future<Output = F::Output>> {
+pub(super) fn droppable<F: Future>(task: F) -> Abortable<impl Future<Output = F::Output>> {
     let (handle, registration) = AbortHandle::new_pair();
     Abortable::new(TASK.scope(handle, task), registration)
-}
-
-/// Runs the requests of HTTP/2.
-#[derive(Clone, Copy, Debug)]
-struct Requests;
-
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Requests {
-    fn execute(&self, request: F) {
-        tokio::spawn(droppable(request));
-    }
 }
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
+    /// Whether the connection, or this stream of it, ended because the peer took nothing for too long.
     stalled: Arc<AtomicBool>,
 }
 
@@ -87,11 +76,24 @@ impl Peer {
     /// Somebody at this address.
     #[cfg(all(test, feature = "sink_sse"))]
     pub(crate) fn at(address: SocketAddr) -> Self {
+        Self::new(address)
+    }
+
+    pub(super) fn new(address: SocketAddr) -> Self {
         Self { address, stalled: Arc::default() }
     }
 
-    /// Whether the connection ended because the peer took nothing for too long.
-    #[cfg(feature = "sink_sse")]
+    /// The same as the client of one stream of an HTTP/2 connection.
+    pub(super) fn of_stream(&self, stalled: Arc<AtomicBool>) -> Self {
+        Self { address: self.address, stalled }
+    }
+
+    /// What is set where the connection ends because the peer takes nothing.
+    pub(super) fn stalled(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stalled)
+    }
+
+    /// Whether the connection, or this stream of it, ended because the peer took nothing for too long.
     pub(crate) fn has_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed)
     }
@@ -105,7 +107,7 @@ pub(crate) async fn serve<S, F>(
     mut stop: watch::Receiver<bool>,
     service: S,
 ) where
-    S: Fn(Peer, Request<Incoming>) -> F,
+    S: Fn(Peer, Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let is_http2 = tokio::select! {
@@ -117,21 +119,25 @@ pub(crate) async fn serve<S, F>(
         // Nobody waits for an answer here yet.
         () = stopped(&mut stop) => return,
     };
-    let peer = Peer { address, stalled: Arc::new(AtomicBool::new(false)) };
-    let Ok(socket) = Socket::new(stream, deadlines.send, Arc::clone(&peer.stalled)) else { return };
+    let peer = Peer::new(address);
+    let Ok(socket) = Socket::new(stream, deadlines.send, peer.stalled()) else { return };
     let ended = if is_http2 {
         // On the heap, so that connections of HTTP/1.1 do not keep room for it.
         Box::pin(serve_http2(socket, &peer, deadlines, stop, service)).await
     } else {
         serve_http1(socket, &peer, deadlines, stop, service).await
     };
+    log_end(&peer, ended);
+}
+
+pub(super) fn log_end(peer: &Peer, ended: hyper::Result<()>) {
     if let Err(error) = ended {
-        debug!(peer = %peer.address, stalled = peer.stalled.load(Ordering::Relaxed), %error, "connection ended");
+        debug!(peer = %peer.address, stalled = peer.has_stalled(), %error, "connection ended");
     }
 }
 
 /// Serves what has turned out to be HTTP/1.1.
-async fn serve_http1<IO, S, F>(
+pub(super) async fn serve_http1<IO, S, F>(
     io: IO,
     peer: &Peer,
     deadlines: Deadlines,
@@ -154,37 +160,13 @@ where
     droppable(drive(connection, stop)).await.unwrap_or(Ok(()))
 }
 
-/// Serves what has turned out to be HTTP/2.
-async fn serve_http2<IO, S, F>(
-    io: IO,
-    peer: &Peer,
-    deadlines: Deadlines,
-    stop: watch::Receiver<bool>,
-    service: S,
-) -> hyper::Result<()>
-where
-    IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    S: Fn(Peer, Request<Incoming>) -> F,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let mut builder = hyper::server::conn::http2::Builder::new(Requests);
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_HTTP2_STREAMS)
-        .max_header_list_size(MAX_HEAD)
-        .keep_alive_interval(deadlines.send / 2)
-        .keep_alive_timeout(deadlines.send);
-    let service = service_fn(|request| infallible(service(peer.clone(), request)));
-    drive(builder.serve_connection(TokioIo::new(io), service), stop).await
-}
-
 /// Every request is answered, if only with a refusal.
 async fn infallible<F: Future>(answer: F) -> Result<F::Output, Infallible> {
     Ok(answer.await)
 }
 
 /// Drives a connection to its end, and from `stop` on to an early one.
-async fn drive<C: GracefulConnection>(
+pub(super) async fn drive<C: GracefulConnection>(
     connection: C,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), C::Error> {
@@ -197,7 +179,7 @@ async fn drive<C: GracefulConnection>(
     connection.await
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // Where its sender is gone, the server is too.
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -2,11 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tracing::{debug, warn};
+
+#[cfg(feature = "tls")]
+use super::Tls;
 
 /// Connections that the kernel completes before they are accepted. After a restart all clients come back at once;
 /// the kernel caps this at `net.core.somaxconn`.
@@ -15,6 +20,25 @@ const BACKLOG: u32 = 4096;
 /// How long accepting rests when no connection can be had, because all file descriptors are in use say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What connections of a listener speak below HTTP.
+#[derive(Clone, Debug)]
+pub(crate) enum Transport {
+    Tcp,
+    #[cfg(feature = "tls")]
+    Tls(Arc<Tls>),
+}
+
+impl Transport {
+    /// Of the URLs that lead here.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self {
+            Self::Tcp => "http",
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => "https",
+        }
+    }
+}
+
 /// A listening socket.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -22,17 +46,25 @@ pub(crate) struct Listener {
     name: Option<String>,
     socket: tokio::net::TcpListener,
     address: SocketAddr,
+    transport: Transport,
     /// Whether the latest accept failed, so that one failure is one log line.
     failing: bool,
 }
 
 impl Listener {
     /// Listens on the first address of `host` that can be had. Port 0 is any free port.
-    pub(crate) async fn bind(name: Option<String>, host: &str, port: u16) -> io::Result<Self> {
+    pub(crate) async fn bind(
+        name: Option<String>,
+        host: &str,
+        port: u16,
+        transport: Transport,
+    ) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in lookup_host((host, port)).await? {
             match Self::bind_address(address) {
-                Ok((socket, address)) => return Ok(Self { name, socket, address, failing: false }),
+                Ok((socket, address)) => {
+                    return Ok(Self { name, socket, address, transport, failing: false });
+                }
                 Err(error) => last = error,
             }
         }
@@ -56,6 +88,16 @@ impl Listener {
     /// The address that is listened on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What its connections speak below HTTP.
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// The URL that leads here, without a path.
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}", self.transport.scheme(), self.address)
     }
 
     /// The next connection.

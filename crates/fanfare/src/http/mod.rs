@@ -5,15 +5,20 @@ pub(crate) mod body;
 mod connection;
 pub(crate) mod cors;
 mod headers;
+mod http2;
 mod listener;
 mod redirect;
 #[cfg(any(feature = "source_rest", feature = "source_webhook"))]
 pub(crate) mod request_body;
 mod socket;
+#[cfg(feature = "tls")]
+mod tls;
 
 #[cfg(feature = "sink_sse")]
 pub(crate) use connection::this_task;
 pub(crate) use connection::{Deadlines, Peer, serve};
 pub(crate) use headers::HeaderMapView;
-pub(crate) use listener::{Listener, raise_descriptor_limit};
+pub(crate) use listener::{Listener, Transport, raise_descriptor_limit};
 pub(crate) use redirect::redirect;
+#[cfg(feature = "tls")]
+pub(crate) use tls::{Tls, TlsFile, TlsFiles};

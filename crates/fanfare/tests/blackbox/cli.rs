@@ -19,6 +19,7 @@ fn the_version_lists_what_was_compiled_in() {
         ("source_mock", cfg!(feature = "source_mock")),
         ("source_rest", cfg!(feature = "source_rest")),
         ("source_webhook", true),
+        ("tls", cfg!(feature = "tls")),
         ("transform_vrl", cfg!(feature = "transform_vrl")),
     ];
     let there: Vec<_> = all.into_iter().filter_map(|(feature, there)| there.then_some(feature)).collect();

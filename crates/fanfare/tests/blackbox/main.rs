@@ -11,6 +11,7 @@ mod cli;
 mod cors;
 mod envelope;
 mod envelope_stream;
+mod http2;
 mod kit;
 mod lag;
 mod limits;
@@ -29,5 +30,7 @@ mod rules;
 #[cfg(feature = "transform_vrl")]
 mod seeds;
 mod shutdown;
+#[cfg(feature = "tls")]
+mod tls;
 mod webhook;
 mod wire;

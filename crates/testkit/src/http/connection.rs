@@ -1,4 +1,4 @@
-//! One TCP connection to a server, before a response's body is read from it.
+//! One connection to a server, over TCP or TLS, before a response's body is read from it.
 
 use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
@@ -9,6 +9,7 @@ use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::framing::Framing;
+use super::stream::Stream;
 use super::{Body, Chunk, Head, Response, invalid};
 use crate::deadline::Deadline;
 
@@ -22,7 +23,7 @@ const MAX_HEAD: usize = 64 * 1024;
 /// A connection on which raw bytes are sent and response heads are read.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// What has come and has not been looked at.
     received: Vec<u8>,
 }
@@ -30,21 +31,36 @@ pub struct Connection {
 impl Connection {
     /// Connects.
     pub fn open(addr: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&addr, IO_TIMEOUT)?;
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(IO_TIMEOUT))?;
-        Ok(Self { stream, received: Vec::new() })
+        Ok(Self { stream: Stream::Tcp(connect(addr)?), received: Vec::new() })
+    }
+
+    /// Connects, and shakes hands.
+    #[cfg(feature = "tls")]
+    pub fn open_tls(addr: SocketAddr, client: &crate::tls::TlsClient) -> io::Result<Self> {
+        Self::open(addr)?.with_tls(client)
+    }
+
+    /// Shakes hands, over TCP.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(self, client: &crate::tls::TlsClient) -> io::Result<Self> {
+        Ok(Self { stream: self.stream.with_tls(client)?, received: self.received })
+    }
+
+    /// The certificate that the server showed, in DER.
+    #[cfg(feature = "tls")]
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        self.stream.certificate()
     }
 
     /// Asks the kernel to buffer only about so many bytes for us, so that a server soon meets a full socket.
     /// The kernel doubles the number and has a minimum of its own.
     pub fn shrink_receive_buffer(&self, bytes: usize) -> io::Result<()> {
-        Ok(setsockopt(&self.stream, sockopt::RcvBuf, &bytes)?)
+        Ok(setsockopt(self.stream.tcp(), sockopt::RcvBuf, &bytes)?)
     }
 
     /// This end's address, as the server's log may name it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr()
+        self.stream.tcp().local_addr()
     }
 
     /// Sends these bytes and nothing else.
@@ -63,7 +79,7 @@ impl Connection {
         let has = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
         let mut head = format!("{method} {target} HTTP/1.1\r\n");
         if !has("host") {
-            let _ = write!(head, "host: {}\r\n", self.stream.peer_addr()?);
+            let _ = write!(head, "host: {}\r\n", self.stream.tcp().peer_addr()?);
         }
         if !(body.is_empty() && method != "POST" || has("content-length") || has("transfer-encoding")) {
             let _ = write!(head, "content-length: {}\r\n", body.len());
@@ -105,13 +121,13 @@ impl Connection {
 
     /// Says that nothing more will be sent.
     pub fn finish_sending(&self) -> io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)
+        self.stream.tcp().shutdown(Shutdown::Write)
     }
 
     /// Closes with a reset instead of an orderly end.
     pub fn abort(self) -> io::Result<()> {
         let at_once = linger { l_onoff: 1, l_linger: 0 };
-        Ok(setsockopt(&self.stream, sockopt::Linger, &at_once)?)
+        Ok(setsockopt(self.stream.tcp(), sockopt::Linger, &at_once)?)
     }
 
     /// Reads the next response head, which may be an interim one (1xx).
@@ -154,7 +170,7 @@ impl Connection {
     pub(super) fn receive(&mut self, deadline: Deadline, waiting_for: &str) -> io::Result<bool> {
         let mut buffer = [0; 16 * 1024];
         loop {
-            self.stream.set_read_timeout(Some(deadline.left(waiting_for)?))?;
+            self.stream.tcp().set_read_timeout(Some(deadline.left(waiting_for)?))?;
             match self.stream.read(&mut buffer) {
                 Ok(length) => {
                     self.received.extend_from_slice(buffer.get(..length).unwrap_or_default());
@@ -162,7 +178,8 @@ impl Connection {
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::ConnectionReset => return Ok(false),
+                    // The second is an end without a word in TLS.
+                    io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => return Ok(false),
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                         return Err(deadline.missed(waiting_for));
                     }
@@ -171,4 +188,12 @@ impl Connection {
             }
         }
     }
+}
+
+fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&addr, IO_TIMEOUT)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(IO_TIMEOUT))?;
+    stream.set_write_timeout(Some(IO_TIMEOUT))?;
+    Ok(stream)
 }
