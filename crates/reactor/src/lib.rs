@@ -5,12 +5,17 @@
 //! connection with one system call. How that goes on lives in `worker`; what a connection does next is decided by its
 //! session, and no HTTP, no configuration and no log is known here: what is above them says what they mean.
 
-#![expect(dead_code, reason = "what a thread does comes in the next step")]
-
+mod attend;
+mod commands;
+mod connection;
+mod group;
 mod id;
 mod inbox;
 mod mail;
+mod pass;
+mod slab;
 mod thread;
+mod wheel;
 mod worker;
 
 use std::fmt;
@@ -97,7 +102,8 @@ pub struct Reactor<O: Owner> {
 }
 
 impl<O: Owner> Reactor<O> {
-    /// Starts the threads. `failed` is called where one of them panics; its connections are closed by then.
+    /// Starts the threads. `failed` is called where one of them panics or loses its epoll; its connections are closed by
+    /// then.
     pub fn start(
         Options { threads, send_timeout }: Options,
         window: &Arc<dyn Window>,
@@ -205,3 +211,6 @@ impl Drop for Seat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,13 +32,9 @@ impl<O: Owner> Desk<O> {
         let (inbox, count) = (Arc::new(Inbox::new()), Arc::new(AtomicUsize::new(0)));
         let (worker, waker) =
             Worker::new(name, window, Arc::clone(&inbox), Arc::clone(&count), send_timeout)?;
-        let ends = Ends { inbox: Arc::clone(&inbox), failed };
-        let run = move || {
-            // Dropped behind the worker, whose connections are closed then.
-            let _ends = ends;
-            worker.run();
-        };
-        let thread = thread::Builder::new().name(format!("stream-{}", name.index())).spawn(run)?;
+        let ends = Ends { inbox: Arc::clone(&inbox), failed: Some(failed) };
+        let builder = thread::Builder::new().name(format!("stream-{}", name.index()));
+        let thread = builder.spawn(move || ends.behind(worker))?;
         Ok(Self { inbox, waker, count, thread: Some(thread) })
     }
 
@@ -65,16 +61,26 @@ impl<O: Owner> Drop for Desk<O> {
 }
 
 /// Told when the thread ends, however it does.
-struct Ends<O> {
+struct Ends<O: Owner> {
     inbox: Arc<Inbox<Mail<O>>>,
-    failed: Arc<dyn Fn() + Send + Sync>,
+    /// Called unless the thread was told to end.
+    failed: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
-impl<O> Drop for Ends<O> {
+impl<O: Owner> Ends<O> {
+    /// Runs a worker. It, and its connections with it, is gone before this is dropped, also where it panics.
+    fn behind(mut self, worker: Worker<O>) {
+        if worker.run().is_ok() {
+            self.failed = None;
+        }
+    }
+}
+
+impl<O: Owner> Drop for Ends<O> {
     fn drop(&mut self) {
         self.inbox.close();
-        if thread::panicking() {
-            (self.failed)();
+        if let Some(failed) = self.failed.take() {
+            failed();
         }
     }
 }
