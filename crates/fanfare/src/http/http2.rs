@@ -15,8 +15,8 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
-use tokio::time::{Sleep, sleep};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Sleep, Timeout, sleep, timeout};
 use tracing::debug;
 
 use super::body::{Body, Ended};
@@ -39,6 +39,9 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same of all requests of a connection together. More than one's, so that a body that is not read for a moment does not
 /// keep the others from coming.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// How long what a body gave before it failed may take to be written. A reset drops what is not.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves what has turned out to be HTTP/2.
 pub(super) async fn serve_http2<IO, S, F>(
@@ -103,7 +106,7 @@ where
     // Tasks without it are none of `Streams`.
     let taking = TAKING.try_with(Arc::clone).unwrap_or_default();
     let response = service(peer.of_stream(Arc::clone(&taking.has_stalled)), request).await;
-    Ok(response.map(|body| Portions { body, rest: Bytes::new(), taking, connection: peer }))
+    Ok(response.map(|body| Portions { body, rest: Bytes::new(), taking, connection: peer, last: None }))
 }
 
 tokio::task_local! {
@@ -198,6 +201,19 @@ struct Portions {
     rest: Bytes,
     taking: Arc<Taking>,
     connection: Peer,
+    /// Where the body has failed, what is waited for before that is told.
+    last: Option<Pin<Box<Timeout<oneshot::Receiver<()>>>>>,
+}
+
+/// An empty portion, which goes behind all others, and is dropped once it and they are written.
+struct Mark {
+    _written: oneshot::Sender<()>,
+}
+
+impl AsRef<[u8]> for Mark {
+    fn as_ref(&self) -> &[u8] {
+        &[]
+    }
 }
 
 impl Drop for Portions {
@@ -214,6 +230,13 @@ impl Portions {
     fn cut(&mut self) -> Frame<Bytes> {
         Frame::data(self.rest.split_to(self.rest.len().min(PORTION)))
     }
+
+    /// What goes out before a failure.
+    fn mark(&mut self) -> Frame<Bytes> {
+        let (written, is_written) = oneshot::channel();
+        self.last = Some(Box::pin(timeout(FLUSH_WITHIN, is_written)));
+        Frame::data(Bytes::from_owner(Mark { _written: written }))
+    }
 }
 
 impl http_body::Body for Portions {
@@ -225,10 +248,16 @@ impl http_body::Body for Portions {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Ended>>> {
         self.taking.ask();
+        if let Some(last) = &mut self.last {
+            // Written, or late: the stream ends either way.
+            let _ = ready!(last.as_mut().poll(cx));
+            return Poll::Ready(Some(Err(Ended)));
+        }
         if self.rest.is_empty() {
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
-                last => return Poll::Ready(last),
+                Some(Err(Ended)) => return Poll::Ready(Some(Ok(self.mark()))),
+                None => return Poll::Ready(None),
             };
             match frame.into_data() {
                 Ok(data) => self.rest = data,
