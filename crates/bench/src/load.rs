@@ -1,70 +1,117 @@
-//! Clients with open streams, and a connection that publishes at a steady rate. One thread does all of it.
+//! Clients with open streams, and a connection that publishes at a steady rate. One thread does all of it, and one
+//! `epoll` serves all of its sockets.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::poller::{Interest, Poller};
 use crate::publisher::{Publisher, Series};
-use crate::subscriber::{Subscriber, Tally};
+use crate::subscriber::{Subscriber, Tally, Wish};
+use crate::target::Site;
 
 const PUBLISHER: usize = usize::MAX;
 
 /// Without any progress for so long, what has not been delivered is lost.
 pub(crate) const GIVE_UP: Duration = Duration::from_secs(10);
 
-/// Where streams are that ask for nothing.
-const PATH: &str = "/sse/events";
+/// Clients that connect before what has come is read again: about a millisecond's worth.
+const ARRIVING_AT_ONCE: u32 = 32;
+
+/// How events are published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Events a second.
+    pub(crate) rate: u32,
+    /// Events that are published at once; each burst has the time of so many events at this rate.
+    pub(crate) burst: u32,
+    /// Bytes of an event's JSON.
+    pub(crate) bytes: usize,
+}
 
 pub(crate) struct Load {
-    addr: SocketAddr,
+    site: Site,
     poller: Poller,
     publisher: Publisher,
     subscribers: Vec<Subscriber>,
     pub(crate) tally: Tally,
+    /// Clients of the quiet stream, which no event is for: who they are, how many are still to connect, and what they
+    /// see.
+    arrived: Vec<Subscriber>,
+    arriving: u32,
+    pub(crate) quiet: Tally,
     ready: Vec<usize>,
     buffer: Box<[u8]>,
 }
 
 impl Load {
-    /// Opens the streams, and waits until all are open. The first event will have this number.
-    pub(crate) fn open(addr: SocketAddr, clients: u32, series: Series, first: u32) -> io::Result<Self> {
-        Self::open_at(addr, &vec![PATH.to_owned(); clients as usize], series, first)
-    }
-
-    /// The same with a path for each of them.
-    pub(crate) fn open_at(
-        addr: SocketAddr,
-        paths: &[String],
-        series: Series,
-        first: u32,
-    ) -> io::Result<Self> {
-        let mut load = Self {
-            addr,
+    /// A connection that publishes, without clients. The first event will have this number.
+    pub(crate) fn new(site: Site, series: Series, first: u32) -> io::Result<Self> {
+        let load = Self {
+            site,
             poller: Poller::new()?,
-            publisher: Publisher::connect(addr)?,
+            publisher: Publisher::connect(site)?,
             subscribers: Vec::new(),
+            quiet: Tally::untimed(series.clone()),
+            arrived: Vec::new(),
+            arriving: 0,
             tally: Tally::new(series, first),
             ready: Vec::new(),
             buffer: vec![0; 64 * 1024].into(),
         };
         load.poller.add(&load.publisher.stream, PUBLISHER, Interest::Read)?;
-        for (token, path) in paths.iter().enumerate() {
-            let subscriber = Subscriber::connect(addr, path, first)?;
-            load.poller.add(&subscriber.stream, token, Interest::Read)?;
-            load.subscribers.push(subscriber);
-        }
-        while !load.subscribers.iter().all(Subscriber::is_open) {
-            if !load.turn(GIVE_UP)? {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "not all streams could be opened"));
-            }
-        }
         Ok(load)
     }
 
-    /// Where the server listens.
-    pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
+    /// Opens so many streams of all events, and waits until all are open.
+    pub(crate) fn open(&mut self, clients: u32) -> io::Result<()> {
+        self.open_some_stalled(clients, 0)
+    }
+
+    /// The same; so many of them read nothing from there on. They stand evenly among the others.
+    pub(crate) fn open_some_stalled(&mut self, clients: u32, stalled: u32) -> io::Result<()> {
+        let path = self.site.paths.stream;
+        for client in 0..clients {
+            self.connect(path, is_one_of(stalled, clients, client))?;
+        }
+        self.wait_until_open()
+    }
+
+    /// The same with a path for each of them.
+    pub(crate) fn open_at(&mut self, paths: &[String]) -> io::Result<()> {
+        for path in paths {
+            self.connect(path, false)?;
+        }
+        self.wait_until_open()
+    }
+
+    fn connect(&mut self, path: &str, stalls: bool) -> io::Result<()> {
+        let wish = Wish { path, last_event_id: None, expected: self.tally.end(), stalls };
+        let token = self.subscribers.len();
+        self.subscribers.push(Subscriber::connect(self.site, wish, &self.poller, token)?);
+        // The server's backlog is shorter than the largest runs are long.
+        if self.subscribers.len().is_multiple_of(ARRIVING_AT_ONCE as usize) {
+            self.turn(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    fn wait_until_open(&mut self) -> io::Result<()> {
+        while self.tally.opened < self.subscribers.len() {
+            if !self.turn(GIVE_UP)? {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "not all streams could be opened"));
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on, so many clients of the quiet stream connect, as fast as they can, beside everything else.
+    pub(crate) fn let_arrive(&mut self, clients: u32) {
+        self.arriving += clients;
+    }
+
+    /// Where the server is.
+    pub(crate) fn site(&self) -> Site {
+        self.site
     }
 
     /// Reads what has come and nobody waited for.
@@ -73,39 +120,51 @@ impl Load {
         Ok(())
     }
 
-    /// Publishes at this rate while there is to be more than has been published by this call, waits for the
-    /// delivery of all, and gives the rate that came of it.
+    /// Reads what comes for so long.
+    pub(crate) fn listen(&mut self, time: Duration) -> io::Result<()> {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.turn(left)?;
+        }
+    }
+
+    /// Publishes while there is to be more than has been published by this call (and seen, on either stream), waits for
+    /// the delivery of all, and gives the rate that came of it.
     pub(crate) fn publish(
         &mut self,
-        rate: u32,
-        bytes: usize,
-        mut more: impl FnMut(u32) -> bool,
+        pace: Pace,
+        mut more: impl FnMut(u32, &Tally) -> bool,
     ) -> io::Result<f64> {
-        let interval = Duration::from_secs(1) / rate;
+        let Pace { rate, burst, bytes } = pace;
+        let interval = Duration::from_secs(1) * burst / rate;
         let start = Instant::now();
-        let mut published = 0;
+        let (mut bursts, mut published) = (0, 0);
         let mut is_over = false;
         let mut last_progress = start;
         loop {
             let now = Instant::now();
-            let due = start + interval * published;
+            let due = start + interval * bursts;
             let is_open = !is_over && self.publisher.is_ready();
             if is_open && due <= now {
-                is_over = !more(published);
+                is_over = !more(published, &self.quiet);
                 if !is_over {
                     // An event that had to wait for the answer to the one before it is late since it was due.
                     let from = if self.publisher.ready_since() > due { due } else { now };
-                    let number = self.tally.publish(from);
-                    self.publisher.publish(&self.tally.series, number, bytes)?;
-                    published += 1;
+                    let first = self.tally.end();
+                    for _ in 0..burst {
+                        self.tally.publish(from);
+                    }
+                    self.publisher.publish(&self.tally.series, first, burst, bytes)?;
+                    bursts += 1;
+                    published += burst;
                 }
                 continue;
             }
-            let end = self.tally.end();
-            if is_over
-                && self.publisher.is_ready()
-                && self.subscribers.iter().all(|client| client.is_done(end))
-            {
+            if is_over && self.is_done() {
                 break;
             }
             let wait = if is_open { due.saturating_duration_since(now) } else { GIVE_UP };
@@ -115,30 +174,83 @@ impl Load {
                 break;
             }
         }
-        let last = start + interval * published.saturating_sub(1);
+        let last = start + interval * bursts.saturating_sub(1);
         let taken = self.tally.last_published().unwrap_or(last) - start + interval;
         Ok(f64::from(published) / taken.as_secs_f64())
     }
 
-    /// The account, with what clients have not seen as lost.
+    fn is_done(&self) -> bool {
+        let end = self.tally.end();
+        self.publisher.is_ready() && self.subscribers.iter().all(|client| client.is_done(end))
+    }
+
+    /// The account, with what clients have not seen as lost, and what came on the quiet stream as notices.
     pub(crate) fn into_tally(mut self) -> Tally {
+        let end = self.tally.end();
         for subscriber in &self.subscribers {
-            subscriber.finish(&mut self.tally);
+            subscriber.finish(end, &mut self.tally);
         }
+        self.tally.notices += self.quiet.notices + self.quiet.delivered + self.quiet.repeated;
         self.tally
     }
 
-    /// Waits for something to read, and reads it; `false` where nothing came.
+    /// Waits once, and reads from whatever has something. Whether anything was to do.
     fn turn(&mut self, wait: Duration) -> io::Result<bool> {
-        self.poller.wait(Some(wait), &mut self.ready)?;
+        let connects = self.arriving > 0;
+        self.arrive()?;
+        self.poller.wait(Some(if connects { Duration::ZERO } else { wait }), &mut self.ready)?;
         let came = !self.ready.is_empty();
         for token in self.ready.drain(..) {
             if token == PUBLISHER {
-                self.publisher.read()?;
-            } else if let Some(subscriber) = self.subscribers.get_mut(token) {
-                subscriber.read(&mut self.buffer, &mut self.tally)?;
+                self.publisher.read(&mut self.buffer)?;
+                continue;
+            }
+            let (client, tally) = match token.checked_sub(ARRIVED) {
+                Some(place) => (self.arrived.get_mut(place), &mut self.quiet),
+                None => (self.subscribers.get_mut(token), &mut self.tally),
+            };
+            if let Some(client) = client {
+                client.handle(&self.poller, token, &mut self.buffer, tally)?;
             }
         }
-        Ok(came)
+        Ok(came || connects)
+    }
+
+    fn arrive(&mut self) -> io::Result<()> {
+        let now = self.arriving.min(ARRIVING_AT_ONCE);
+        self.arriving -= now;
+        for _ in 0..now {
+            let wish = Wish { path: self.site.paths.quiet, last_event_id: None, expected: 0, stalls: false };
+            let token = ARRIVED + self.arrived.len();
+            self.arrived.push(Subscriber::connect(self.site, wish, &self.poller, token)?);
+        }
+        Ok(())
+    }
+}
+
+/// Tokens from here on are of those who arrived.
+const ARRIVED: usize = usize::MAX / 2;
+
+/// Whether the one of this number is one of so many that stand evenly among all.
+fn is_one_of(some: u32, all: u32, number: u32) -> bool {
+    let before = |number: u32| u64::from(number) * u64::from(some) / u64::from(all.max(1));
+    before(number + 1) > before(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_stand_evenly_among_all() {
+        let check = |some: u32, all: u32, expected: &[u32]| {
+            let ones: Vec<_> = (0..all).filter(|number| is_one_of(some, all, *number)).collect();
+            assert_eq!(ones, expected, "{some} of {all}");
+        };
+        check(0, 3, &[]);
+        check(3, 3, &[0, 1, 2]);
+        check(2, 10, &[4, 9]);
+        check(3, 10, &[3, 6, 9]);
+        check(0, 0, &[]);
     }
 }

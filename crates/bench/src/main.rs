@@ -1,24 +1,32 @@
-//! `fanfare-bench`: the command line. The benchmarks are in [`fanout`], [`rooms`], [`matching`], [`publish`]
-//! and [`replay`], the floor server in [`floor`].
+//! `fanfare-bench`: the command line. The benchmarks are in [`fanout`], [`targets`], [`growth`], [`rooms`],
+//! [`matching`], [`publish`] and [`replay`], the soak in [`soak`], the floor server in [`floor`].
 //!
 //! Linux only, loopback only: what it measures is what a server's process costs, not a network.
 
 mod disk;
 mod fanout;
 mod floor;
+mod growth;
+mod lines;
 mod load;
 mod matching;
+mod nchan;
 mod poller;
 mod process;
 mod publish;
 mod publisher;
 mod replay;
-mod replayer;
 mod report;
 mod rooms;
+mod rounds;
+mod scenario;
 mod senders;
+mod soak;
+mod sockets;
+mod sources;
 mod subscriber;
 mod target;
+mod targets;
 mod wire;
 
 use std::io::{self, Write as _};
@@ -38,6 +46,10 @@ struct Cli {
 enum Command {
     /// Many clients on one stream: prints a table; fails where a client missed an event.
     Fanout(fanout::Args),
+    /// Everything that delivery has a target for, in one table; takes half an hour.
+    Targets(targets::Args),
+    /// How memory and CPU grow with the clients, beside the floor.
+    Growth(growth::Args),
     /// One event for a room, or for a user, of many: its CPU time, beside that of a server with only those whom it is for;
     /// fails where somebody missed it, or got what was not theirs.
     Rooms(rooms::Args),
@@ -47,6 +59,9 @@ enum Command {
     Publish(publish::Args),
     /// Many clients that come back at once while publishing goes on; fails where one of them missed an event.
     Replay(replay::Args),
+    /// Clients that behave beside clients that do not, for a long time; fails where one that behaves missed an event, or
+    /// where the server does not get back what the others took.
+    Soak(soak::Args),
     /// Serves as little as can be called a fan-out server: what no real server can undercut.
     // The test kit starts a server with `serve`.
     #[command(alias = "serve")]
@@ -56,6 +71,9 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Fanout(args) => fanout::run(&args),
+        Command::Targets(args) => targets::run(&args),
+        Command::Soak(args) => soak::run(&args),
+        Command::Growth(args) => growth::run(&args),
         Command::Rooms(args) => rooms::run(&args),
         Command::Matching(args) => matching::run(&args),
         Command::Publish(args) => publish::run(&args),

@@ -37,6 +37,11 @@ impl Poller {
         Ok(self.epoll.modify(socket, &mut event(token, interest))?)
     }
 
+    /// Watches a socket no more, though it stays open.
+    pub(crate) fn remove(&self, socket: impl AsFd) -> io::Result<()> {
+        Ok(self.epoll.delete(socket)?)
+    }
+
     /// Waits, for ever where there is no timeout, and adds the tokens of sockets that something can be done with.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<usize>) -> io::Result<()> {
         let timeout = match timeout {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::time::clock_getcpuclockid;
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 /// Descriptors that this process has open beside its clients' sockets: standard streams, pipes, epoll.
@@ -32,6 +32,35 @@ impl Process {
         let rollup = fs::read_to_string(&path)?;
         private_dirty(&rollup).ok_or_else(|| io::Error::other(format!("{path} names no Private_Dirty")))
     }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(self) -> io::Result<u64> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.0))?.count() as u64)
+    }
+}
+
+/// A tick of `/proc/stat`, on every architecture that this runs on (`USER_HZ`).
+const TICK: Duration = Duration::from_millis(10);
+
+/// Time that all CPUs of this machine were busy, since it was started; with what its host took of them.
+pub(crate) fn machine_cpu_time() -> io::Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    busy_ticks(&stat)
+        .and_then(|ticks| Some(TICK * u32::try_from(ticks).ok()?))
+        .ok_or_else(|| io::Error::other("/proc/stat does not begin with the time of all CPUs"))
+}
+
+/// Of `cpu user nice system idle iowait irq softirq steal …`, all but the idle ones.
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8);
+    let fields = fields.map(|field| field.parse().ok()).collect::<Option<Vec<u64>>>()?;
+    let [user, nice, system, _, _, irq, softirq, steal] = *fields.as_slice() else { return None };
+    Some(user + nice + system + irq + softirq + steal)
+}
+
+/// User and system time of this thread.
+pub(crate) fn thread_cpu_time() -> io::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
 fn private_dirty(rollup: &str) -> Option<u64> {
@@ -102,6 +131,8 @@ mod tests {
         let written = std::hint::black_box(vec![1u8; 1 << 20]);
         assert!(this.private_bytes().unwrap() >= written.len() as u64);
         assert!(this.cpu_time().unwrap() > before);
+        assert!(this.descriptors().unwrap() >= 3);
+        assert!(thread_cpu_time().unwrap() <= this.cpu_time().unwrap());
     }
 
     #[test]
@@ -112,6 +143,15 @@ mod tests {
         );
         assert_eq!(private_dirty("Private_Dirty: many\n"), None);
         assert_eq!(private_dirty(""), None);
+    }
+
+    #[test]
+    fn a_machine_is_busy_where_it_is_not_idle() {
+        let check = |stat: &str, expected: Option<u64>| assert_eq!(busy_ticks(stat), expected, "{stat}");
+        check("cpu  1 2 4 1000 1000 8 16 32 1000 1000\ncpu0 1 2\n", Some(63));
+        check("cpu  1 2 4 1000 1000 8 16\n", None);
+        check("intr 1\n", None);
+        assert!(machine_cpu_time().unwrap() >= Process::new(std::process::id()).unwrap().cpu_time().unwrap());
     }
 
     #[test]

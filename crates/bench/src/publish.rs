@@ -15,6 +15,7 @@ use crate::process::Process;
 use crate::publisher::Series;
 use crate::report;
 use crate::senders::Senders;
+use crate::target::Site;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -101,7 +102,8 @@ fn measure(args: &Args, durability: &'static str, publishers: usize, batch: u32)
 
     let series = Series::fresh();
     let start = Client::open(server.addr(), STREAM, &[])?;
-    let mut senders = Senders::connect(server.addr(), publishers, &series, batch, args.bytes)?;
+    let mut senders =
+        Senders::connect(Site::of_fanfare(server.addr()), publishers, &series, batch, args.bytes)?;
     // What a server sets up once is not what an event costs.
     senders.publish(|_, sent| sent < batch * 20)?;
     let mut disk = vec![Rate::measure(server.dir(), DISK_TURN)?];
@@ -147,8 +149,11 @@ fn read_back(server: &Server, position: &str, series: &Series, events: u32) -> i
             Err(error) if error.kind() == io::ErrorKind::TimedOut => break,
             Err(error) => return Err(error),
         };
-        let number =
-            event.id.as_deref().and_then(|id| series.number(id)).and_then(|id| usize::try_from(id).ok());
+        let number = event
+            .id
+            .as_deref()
+            .and_then(|id| series.number(id.as_bytes(), &mut 0))
+            .and_then(|id| usize::try_from(id).ok());
         match number.and_then(|number| seen.get_mut(number)) {
             Some(seen) if !*seen => {
                 *seen = true;

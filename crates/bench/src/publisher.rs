@@ -1,9 +1,11 @@
-//! Events of a given size, numbered; the requests that publish them; and a connection that publishes one at a time.
+//! Events of a given size, numbered; the requests that publish them; and a connection that publishes one, or a burst,
+//! at a time.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::{Instant, SystemTime};
 
+use crate::target::Site;
 use crate::wire;
 
 /// Digits of an event's number.
@@ -53,10 +55,19 @@ impl Series {
         head + &padding + tail
     }
 
-    /// The number of an event of this series, whatever the server has put around it.
-    pub(crate) fn number(&self, data: &str) -> Option<u32> {
-        let behind = data.find(&self.id_prefix)? + self.id_prefix.len();
-        data.get(behind..behind + DIGITS)?.parse().ok()
+    /// The number of an event of this series in a line, whatever the server has put around it. `place` is where the
+    /// last one was found, which is looked at first.
+    pub(crate) fn number(&self, line: &[u8], place: &mut usize) -> Option<u32> {
+        let prefix = self.id_prefix.as_bytes();
+        if !line.get(*place..).is_some_and(|rest| rest.starts_with(prefix)) {
+            *place = line.windows(prefix.len()).position(|window| window == prefix)?;
+        }
+        let behind = *place + prefix.len();
+        let digits = line.get(behind..behind + DIGITS)?;
+        digits.iter().try_fold(0u32, |number, digit| {
+            let digit = char::from(*digit).to_digit(10)?;
+            number.checked_mul(10)?.checked_add(digit)
+        })
     }
 }
 
@@ -70,14 +81,14 @@ pub(crate) struct Requests {
 
 impl Requests {
     /// One event is sent as a `CDEvent`, several as `CloudEvents` in batch mode.
-    pub(crate) fn new(series: &Series, batch: u32, bytes: usize) -> Self {
+    pub(crate) fn new(path: &str, series: &Series, batch: u32, bytes: usize) -> Self {
         let (content_type, body) = if batch == 1 {
             ("application/json", series.event(0, bytes))
         } else {
             let events: Vec<_> = (0..batch).map(|number| series.cloud_event(number, bytes)).collect();
             ("application/cloudevents-batch+json", format!("[{}]", events.join(",")))
         };
-        let template = request(content_type, &body);
+        let template = request(path, content_type, &body);
         let mut places = vec![Vec::new(); batch as usize];
         let mut behind = 0;
         while let Some(at) = template.get(behind..).and_then(|rest| rest.find(&series.id_prefix)) {
@@ -115,31 +126,47 @@ impl Requests {
     }
 }
 
-fn request(content_type: &str, body: &str) -> String {
+fn request(path: &str, content_type: &str, body: &str) -> String {
     format!(
-        "POST /webhook/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
 }
 
-/// A connection that publishes one event at a time and waits for its acknowledgement before the next.
+/// A connection that publishes a burst of events, or a single one, and waits for all answers before the next. The
+/// requests of a burst are pipelined: written in one piece, answered in their order, so that the order of the events is
+/// known.
 pub(crate) struct Publisher {
     pub(crate) stream: TcpStream,
-    /// The part of an answer that has come.
+    path: &'static str,
+    /// For events of this many bytes.
+    requests: Option<(usize, Requests)>,
+    /// What is written at once.
+    burst: Vec<u8>,
+    /// Of an answer, what has come.
     answer: Vec<u8>,
-    waiting: bool,
+    /// Answers that have not come.
+    waiting: u32,
     ready_since: Instant,
 }
 
 impl Publisher {
-    pub(crate) fn connect(addr: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(addr)?;
+    pub(crate) fn connect(site: Site) -> io::Result<Self> {
+        let stream = TcpStream::connect(site.addr)?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, answer: Vec::new(), waiting: false, ready_since: Instant::now() })
+        Ok(Self {
+            stream,
+            path: site.paths.publish,
+            requests: None,
+            burst: Vec::new(),
+            answer: Vec::new(),
+            waiting: 0,
+            ready_since: Instant::now(),
+        })
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        !self.waiting
+        self.waiting == 0
     }
 
     /// When the last answer came.
@@ -147,27 +174,48 @@ impl Publisher {
         self.ready_since
     }
 
-    pub(crate) fn publish(&mut self, series: &Series, number: u32, bytes: usize) -> io::Result<()> {
-        self.waiting = true;
-        self.stream.write_all(request("application/json", &series.event(number, bytes)).as_bytes())
+    /// Publishes so many events of so many bytes, numbered from `first` on.
+    pub(crate) fn publish(
+        &mut self,
+        series: &Series,
+        first: u32,
+        count: u32,
+        bytes: usize,
+    ) -> io::Result<()> {
+        let requests = match self.requests.take() {
+            Some((size, requests)) if size == bytes => requests,
+            _ => Requests::new(self.path, series, 1, bytes),
+        };
+        self.burst.clear();
+        for number in first..first + count {
+            let start = self.burst.len();
+            self.burst.extend_from_slice(requests.template());
+            requests.number(self.burst.get_mut(start..).unwrap_or_default(), number);
+        }
+        self.requests = Some((bytes, requests));
+        self.waiting = count;
+        self.stream.write_all(&self.burst)
     }
 
     /// Reads once; to be called when there is something to read.
-    pub(crate) fn read(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 4096];
-        let length = self.stream.read(&mut buffer)?;
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let length = self.stream.read(buffer)?;
         if length == 0 {
             return Err(wire::invalid("the server closed the publisher's connection"));
         }
         self.answer.extend_from_slice(buffer.get(..length).unwrap_or_default());
-        let Some(answer) = wire::message(&self.answer)? else { return Ok(()) };
-        if !answer.head.starts_with("HTTP/1.1 2") {
-            let body = String::from_utf8_lossy(answer.body);
-            return Err(io::Error::other(format!("an event was refused: {}\n{body}", answer.head)));
+        while self.waiting > 0
+            && let Some(answer) = wire::message(&self.answer)?
+        {
+            if !answer.head.starts_with("HTTP/1.1 2") {
+                let body = String::from_utf8_lossy(answer.body);
+                return Err(io::Error::other(format!("an event was refused: {}\n{body}", answer.head)));
+            }
+            let end = answer.length;
+            self.answer.drain(..end);
+            self.waiting -= 1;
+            self.ready_since = Instant::now();
         }
-        self.answer.clear();
-        self.waiting = false;
-        self.ready_since = Instant::now();
         Ok(())
     }
 }
@@ -179,23 +227,41 @@ mod tests {
     #[test]
     fn an_event_has_its_size_and_its_number() {
         let series = Series::new(7);
-        for (number, bytes) in [(0, 440), (u32::MAX, 1000)] {
-            let event = series.event(number, bytes);
+        let number = |series: &Series, line: &str| series.number(line.as_bytes(), &mut 0);
+        for (count, bytes) in [(0, 440), (u32::MAX, 1000)] {
+            let event = series.event(count, bytes);
             assert_eq!(event.len(), bytes);
-            assert_eq!(series.number(&event), Some(number));
+            assert_eq!(number(&series, &event), Some(count));
         }
         assert_eq!(series.cloud_event(3, 440).len(), 440);
         assert!(series.event(0, 0).ends_with(r#""padding":""}}}"#));
-        assert_eq!(Series::new(8).number(&series.event(1, 440)), None);
-        assert_eq!(series.number("lagged: 7 messages skipped"), None);
-        assert_eq!(series.number("bench-7-12"), None);
+        assert_eq!(number(&Series::new(8), &series.event(1, 440)), None);
+        assert_eq!(number(&series, "lagged: 7 messages skipped"), None);
+        assert_eq!(number(&series, "bench-7-12"), None);
+        assert_eq!(number(&series, "bench-7-9999999999"), None);
+    }
+
+    #[test]
+    fn a_number_is_found_where_the_last_one_was_and_elsewhere() {
+        let series = Series::new(7);
+        let mut place = 0;
+        for (line, number, behind) in [
+            ("data: bench-7-0000000001", Some(1), 6),
+            ("data: bench-7-0000000002", Some(2), 6),
+            ("data: x", None, 6),
+            ("data: {\"id\":\"bench-7-0000000003\"}", Some(3), 13),
+            ("", None, 13),
+        ] {
+            assert_eq!(series.number(line.as_bytes(), &mut place), number, "{line}");
+            assert_eq!(place, behind, "{line}");
+        }
     }
 
     #[test]
     fn requests_are_numbered_in_place() {
         let series = Series::new(7);
         for (batch, bytes) in [(1, 440), (3, 300)] {
-            let requests = Requests::new(&series, batch, bytes);
+            let requests = Requests::new("/events", &series, batch, bytes);
             let mut request = requests.template().to_vec();
             assert_eq!(requests.number(&mut request, 1_234_567_890), 1_234_567_890 + batch);
             let text = String::from_utf8(request).unwrap();

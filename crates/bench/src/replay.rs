@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,14 +12,15 @@ use std::time::{Duration, Instant};
 
 use fanfare_testkit::Server;
 
-use crate::load::{GIVE_UP, Load};
-use crate::poller::{Interest, Poller};
+use crate::load::{GIVE_UP, Load, Pace};
+use crate::poller::Poller;
 use crate::process::{self, Process, Split};
 use crate::publish;
 use crate::publisher::Series;
-use crate::replayer::Replayer;
 use crate::report;
 use crate::senders::Senders;
+use crate::subscriber::{Subscriber, Tally, Wish};
+use crate::target::Site;
 
 /// Between two looks at the server's memory while it replays.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
@@ -80,14 +80,6 @@ struct Phase {
     memory: u64,
 }
 
-/// What the clients that came back have seen.
-#[derive(Default)]
-struct Replayed {
-    lost: u64,
-    repeated: u64,
-    notices: u64,
-}
-
 const HEAD: &str = "\
 | clients | replayed | s | replayed/s | live | p50 ms | p99 ms | max ms | server MiB | lost | repeated | notices |
 |---|---|---|---|---|---|---|---|---|---|---|---|
@@ -125,17 +117,19 @@ fn measure(args: &Args, clients: u32, split: Option<&Split>) -> io::Result<Figur
         Some(split) => split.start(start),
         None => start(),
     }?;
-    let (addr, process) = (server.addr(), Process::new(server.pid())?);
+    let (site, process) = (Site::of_fanfare(server.addr()), Process::new(server.pid())?);
 
     let series = Series::fresh();
     let fill = args.behind + args.window;
-    let mut senders = Senders::connect(addr, 1, &series, FILL_BATCH, args.bytes)?;
+    let mut senders = Senders::connect(site, 1, &series, FILL_BATCH, args.bytes)?;
     let filled = senders.publish(|_, sent| sent < fill)?.numbers.end;
     drop(senders);
 
-    let mut load = Load::open(addr, args.live_clients, series.clone(), filled)?;
+    let mut load = Load::new(site, series.clone(), filled)?;
+    load.open(args.live_clients)?;
     let events = args.rate * args.seconds;
-    load.publish(args.rate, args.bytes, |published| published < events)?;
+    let pace = Pace { rate: args.rate, burst: 1, bytes: args.bytes };
+    load.publish(pace, |published, _| published < events)?;
     let before = Phase::of(&mut load, process.private_bytes()?);
 
     // Where everybody is to get, once that is known.
@@ -143,12 +137,12 @@ fn measure(args: &Args, clients: u32, split: Option<&Split>) -> io::Result<Figur
     let first = load.tally.end() - args.behind;
     let (during, after, time, replayed) = thread::scope(|scope| {
         let (done, is_done) = mpsc::channel();
-        let replaying = scope.spawn(|| replay(addr, clients, &series, first, args.behind, &end, done));
+        let replaying = scope.spawn(|| replay(site, clients, &series, first, args.behind, &end, done));
         let (stop, stopped) = mpsc::channel();
         let memory = scope.spawn(move || most_memory(process, &stopped));
         let mut time = None;
         // Publishes on until the last of them has what it had missed, or will not get it.
-        load.publish(args.rate, args.bytes, |_| match is_done.try_recv() {
+        load.publish(pace, |_, _| match is_done.try_recv() {
             Ok(taken) => {
                 time = Some(taken);
                 false
@@ -158,7 +152,7 @@ fn measure(args: &Args, clients: u32, split: Option<&Split>) -> io::Result<Figur
         })?;
         drop(stop);
         let during = Phase::of(&mut load, join(memory)?);
-        load.publish(args.rate, args.bytes, |published| published < events)?;
+        load.publish(pace, |published, _| published < events)?;
         end.store(load.tally.end(), Ordering::Release);
         let replayed = join(replaying)?;
         let after = Phase::of(&mut load, process.private_bytes()?);
@@ -180,22 +174,22 @@ fn measure(args: &Args, clients: u32, split: Option<&Split>) -> io::Result<Figur
 /// Opens all streams behind the event before `first`, and reads them to `end`. Says on the way how long it took until
 /// all had the events that they were behind.
 fn replay(
-    addr: SocketAddr,
+    site: Site,
     clients: u32,
     series: &Series,
     first: u32,
     behind: u32,
     end: &AtomicU32,
     done: Sender<Duration>,
-) -> io::Result<Replayed> {
+) -> io::Result<Tally> {
     let start = Instant::now();
     let mut poller = Poller::new()?;
-    let mut replayers = Vec::new();
-    for token in 0..clients as usize {
-        let replayer = Replayer::connect(addr, series, first - 1)?;
-        poller.add(&replayer.stream, token, Interest::Read)?;
-        replayers.push(replayer);
-    }
+    let mut tally = Tally::untimed(series.clone());
+    let last = series.id(first - 1);
+    let wish = Wish { path: site.paths.stream, last_event_id: Some(&last), expected: first, stalls: false };
+    let mut replayers = (0..clients as usize)
+        .map(|token| Subscriber::connect(site, wish, &poller, token))
+        .collect::<io::Result<Vec<_>>>()?;
     let (mut ready, mut buffer) = (Vec::new(), vec![0; 256 * 1024]);
     let mut done = Some(done);
     let mut last_progress = start;
@@ -204,7 +198,7 @@ fn replay(
         for token in ready.drain(..) {
             last_progress = Instant::now();
             if let Some(replayer) = replayers.get_mut(token) {
-                replayer.read(&mut buffer, series)?;
+                replayer.handle(&poller, token, &mut buffer, &mut tally)?;
             }
         }
         if done.is_some() && replayers.iter().all(|replayer| replayer.is_done(first + behind)) {
@@ -217,14 +211,10 @@ fn replay(
         }
     }
     let end = end.load(Ordering::Acquire);
-    let mut replayed = Replayed::default();
     for replayer in &replayers {
-        let account = &replayer.account;
-        replayed.lost += account.lost + u64::from(end.saturating_sub(account.expected));
-        replayed.repeated += account.repeated;
-        replayed.notices += account.notices;
+        replayer.finish(end, &mut tally);
     }
-    Ok(replayed)
+    Ok(tally)
 }
 
 /// The most private memory that the server has until the channel is closed.

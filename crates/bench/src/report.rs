@@ -1,83 +1,183 @@
-//! The table: a line a server, and a line with the ratios of two.
+//! What a run gives, the medians of several, and the table: a line a server, and lines with ratios.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What one run gave.
-#[derive(Clone, Debug)]
-pub(crate) struct Figures {
-    pub(crate) name: String,
+/// What can be measured. Not every run measures everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
     /// Published in each second.
-    pub(crate) rate: f64,
+    Rate,
+    P50,
+    P99,
+    /// The server's CPU time for a delivery, accepting and answering the publications included.
+    Delivery,
+    /// The same where events are published in bursts.
+    Burst,
+    BurstP99,
+    /// The server's CPU time for an event that nobody listens to.
+    Publishing,
+    /// That for a delivery, without that for publishing.
+    Apart,
+    /// Private memory of the server that a client adds, and kernel memory of its sockets.
+    Memory,
+    Sockets,
+    /// The server's CPU time for a client, until its stream is open.
+    Opening,
+    /// The part of a CPU that the server takes while nothing happens but keep-alives.
+    Idle,
+    /// All private memory of the server, and all of its sockets, after everything else.
+    Private,
+    Kernel,
+    /// Until the last of the clients that arrived at once had its stream.
+    Arrival,
+    /// What the others met meanwhile.
+    ArrivalP99,
+    /// The part of its CPU that the load took while it measured [`Column::Delivery`], and what everybody else on the
+    /// machine took of one.
+    Load,
+    Others,
+}
+
+impl Column {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "events/s",
+            Self::P50 => "p50 ms",
+            Self::P99 => "p99 ms",
+            Self::Delivery => "CPU µs a delivery",
+            Self::Burst => "in bursts",
+            Self::BurstP99 => "p99 ms in bursts",
+            Self::Publishing => "CPU µs to publish",
+            Self::Apart => "CPU µs a delivery without that",
+            Self::Memory => "B a client",
+            Self::Sockets => "socket B a client",
+            Self::Opening => "CPU µs to open",
+            Self::Idle => "idle CPU %",
+            Self::Private => "private MiB",
+            Self::Kernel => "socket MiB",
+            Self::Arrival => "s until all had arrived",
+            Self::ArrivalP99 => "p99 ms meanwhile",
+            Self::Load => "load's CPU %",
+            Self::Others => "others' CPU %",
+        }
+    }
+
+    /// Digits behind the point.
+    const fn decimals(self) -> usize {
+        match self {
+            Self::Memory | Self::Sockets | Self::Load | Self::Others => 0,
+            Self::Delivery | Self::Burst | Self::Apart | Self::Arrival => 2,
+            Self::Idle => 3,
+            _ => 1,
+        }
+    }
+
+    pub(crate) fn show(self, value: Option<f64>) -> String {
+        value.map_or_else(|| "?".to_owned(), |value| format!("{value:.0$}", self.decimals()))
+    }
+
+    /// Whether a ratio says something about the servers.
+    const fn is_of_the_server(self) -> bool {
+        !matches!(self, Self::Rate | Self::Load | Self::Others)
+    }
+}
+
+/// What one run gave.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Run {
+    pub(crate) values: Vec<(Column, f64)>,
+    pub(crate) account: Account,
+}
+
+/// What became of the events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Account {
     pub(crate) delivered: u64,
     pub(crate) lost: u64,
     pub(crate) repeated: u64,
     pub(crate) notices: u64,
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
-    /// Where the server's process is known.
-    pub(crate) costs: Option<Costs>,
 }
 
-/// What the server's process spent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Costs {
-    /// Microseconds of CPU time, accepting and answering the publications included.
-    pub(crate) delivery: f64,
-    /// Bytes of private memory that a client adds by opening a stream.
-    pub(crate) memory: f64,
-    /// Microseconds of CPU time.
-    pub(crate) opening: f64,
-}
-
-const HEAD: &str = "\
-| server | events/s | delivered | lost | repeated | notices | p50 ms | p99 ms | CPU µs a delivery | B a client | CPU µs to open |
-|---|---|---|---|---|---|---|---|---|---|---|
-";
-
-impl Figures {
+impl Account {
     /// Every client got every event in order, exactly once, and nothing else.
-    pub(crate) fn is_flawless(&self) -> bool {
+    pub(crate) const fn is_flawless(self) -> bool {
         self.lost == 0 && self.repeated == 0 && self.notices == 0
     }
 }
 
-/// A Markdown table of one run, or of two with the ratio of the first to the second.
-pub(crate) fn table(figures: &Figures, other: Option<&Figures>) -> String {
-    let mut text = HEAD.to_owned();
-    for run in [Some(figures), other].into_iter().flatten() {
-        let Figures { name, rate, delivered, lost, repeated, notices, p50, p99, costs } = run;
-        let (p50, p99) = (milliseconds(*p50), milliseconds(*p99));
-        let _ = write!(
-            text,
-            "| {name} | {rate:.1} | {delivered} | {lost} | {repeated} | {notices} | {p50:.1} | {p99:.1} "
-        );
-        let _ = match costs {
-            Some(costs) => {
-                writeln!(text, "| {:.2} | {:.0} | {:.1} |", costs.delivery, costs.memory, costs.opening)
-            }
-            None => writeln!(text, "| ? | ? | ? |"),
-        };
+impl Run {
+    pub(crate) fn get(&self, column: Column) -> Option<f64> {
+        self.values.iter().find(|(known, _)| *known == column).map(|(_, value)| *value)
     }
-    if let Some(other) = other {
-        let _ = write!(
-            text,
-            "| {} ÷ {} | | | | | | {:.2} | {:.2} ",
-            figures.name,
-            other.name,
-            milliseconds(figures.p50) / milliseconds(other.p50),
-            milliseconds(figures.p99) / milliseconds(other.p99),
-        );
-        let _ = match (figures.costs, other.costs) {
-            (Some(one), Some(two)) => writeln!(
-                text,
-                "| {:.2} | {:.1} | {:.2} |",
-                one.delivery / two.delivery,
-                one.memory / two.memory,
-                one.opening / two.opening
-            ),
-            _ => writeln!(text, "| ? | ? | ? |"),
-        };
+}
+
+/// What one server gave in all rounds.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) name: String,
+    pub(crate) runs: Vec<Run>,
+}
+
+impl Outcome {
+    pub(crate) fn get(&self, column: Column) -> Option<f64> {
+        median(self.runs.iter().filter_map(|run| run.get(column)).collect())
+    }
+
+    pub(crate) fn account(&self) -> Account {
+        self.runs.iter().fold(Account::default(), |sum, Run { account, .. }| Account {
+            delivered: sum.delivered + account.delivered,
+            lost: sum.lost + account.lost,
+            repeated: sum.repeated + account.repeated,
+            notices: sum.notices + account.notices,
+        })
+    }
+}
+
+/// The middle one, or the mean of the two in the middle.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    let lower = *values.get((values.len() - 1) / 2)?;
+    Some(f64::midpoint(lower, upper))
+}
+
+/// A Markdown table of the medians, with the ratio of the first server to each of the others.
+pub(crate) fn table(outcomes: &[Outcome]) -> String {
+    let columns: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.runs.first())
+        .max_by_key(|run| run.values.len())
+        .map(|run| run.values.iter().map(|(column, _)| *column).collect())
+        .unwrap_or_default();
+    let mut text = "| server | delivered | lost | repeated | notices |".to_owned();
+    for column in &columns {
+        let _ = write!(text, " {} |", column.name());
+    }
+    text.push_str("\n|---|---|---|---|---|");
+    text.push_str(&"---|".repeat(columns.len()));
+    text.push('\n');
+    for outcome in outcomes {
+        let Account { delivered, lost, repeated, notices } = outcome.account();
+        let _ = write!(text, "| {} | {delivered} | {lost} | {repeated} | {notices} |", outcome.name);
+        for column in &columns {
+            let _ = write!(text, " {} |", column.show(outcome.get(*column)));
+        }
+        text.push('\n');
+    }
+    let Some((first, others)) = outcomes.split_first() else { return text };
+    for other in others {
+        let _ = write!(text, "| {} ÷ {} | | | | |", first.name, other.name);
+        for column in &columns {
+            let ratio = first.get(*column).zip(other.get(*column)).map(|(one, two)| one / two);
+            let _ = match ratio {
+                Some(ratio) if ratio.is_finite() && column.is_of_the_server() => {
+                    write!(text, " {ratio:.2} |")
+                }
+                _ => write!(text, " |"),
+            };
+        }
+        text.push('\n');
     }
     text
 }
@@ -93,6 +193,15 @@ pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+pub(crate) fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// Mebibytes of so many bytes.
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
+    as_f64(bytes) / f64::from(1 << 20)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "figures of a report need no 53 bits")]
 pub(crate) fn as_f64(number: u64) -> f64 {
     number as f64
@@ -102,32 +211,52 @@ pub(crate) fn as_f64(number: u64) -> f64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_table_shows_both_runs_and_their_ratio() {
-        let floor = Figures {
-            name: "floor".into(),
-            rate: 50.0,
-            delivered: 100,
-            lost: 0,
-            repeated: 0,
-            notices: 0,
-            p50: Duration::from_millis(4),
-            p99: Duration::from_millis(8),
-            costs: Some(Costs { delivery: 6.0, memory: 150.0, opening: 25.0 }),
+    fn outcome(name: &str, deliveries: &[f64], lost: u64) -> Outcome {
+        let run = |delivery: &f64| Run {
+            values: vec![(Column::Rate, 50.0), (Column::Delivery, *delivery)],
+            account: Account { delivered: 100, lost, ..Account::default() },
         };
-        let mut fanfare = Figures { name: "fanfare".into(), lost: 3, ..floor.clone() };
-        fanfare.p99 = Duration::from_millis(12);
-        assert!(floor.is_flawless() && !fanfare.is_flawless());
-        let lines = [
-            "| fanfare | 50.0 | 100 | 3 | 0 | 0 | 4.0 | 12.0 | 6.00 | 150 | 25.0 |",
-            "| floor | 50.0 | 100 | 0 | 0 | 0 | 4.0 | 8.0 | 6.00 | 150 | 25.0 |",
-            "| fanfare ÷ floor | | | | | | 1.00 | 1.50 | 1.00 | 1.0 | 1.00 |",
-        ];
-        assert_eq!(table(&fanfare, Some(&floor)), HEAD.to_owned() + &lines.join("\n") + "\n");
+        Outcome { name: name.into(), runs: deliveries.iter().map(run).collect() }
+    }
 
-        fanfare.costs = None;
-        let line = "| fanfare | 50.0 | 100 | 3 | 0 | 0 | 4.0 | 12.0 | ? | ? | ? |\n";
-        assert_eq!(table(&fanfare, None), HEAD.to_owned() + line);
+    #[test]
+    fn the_table_shows_medians_and_their_ratios() {
+        let outcomes = [
+            outcome("fanfare", &[9.0, 6.6, 7.0], 1),
+            outcome("floor", &[6.0, 5.0, 70.0], 0),
+            outcome("nchan", &[14.0], 0),
+        ];
+        let lines = [
+            "| server | delivered | lost | repeated | notices | events/s | CPU µs a delivery |",
+            "|---|---|---|---|---|---|---|",
+            "| fanfare | 300 | 3 | 0 | 0 | 50.0 | 7.00 |",
+            "| floor | 300 | 0 | 0 | 0 | 50.0 | 6.00 |",
+            "| nchan | 100 | 0 | 0 | 0 | 50.0 | 14.00 |",
+            "| fanfare ÷ floor | | | | | | 1.17 |",
+            "| fanfare ÷ nchan | | | | | | 0.50 |",
+        ];
+        assert_eq!(table(&outcomes), lines.join("\n") + "\n");
+        assert!(!outcomes[0].account().is_flawless() && outcomes[1].account().is_flawless());
+    }
+
+    #[test]
+    fn what_was_not_measured_is_a_question() {
+        let mut unknown = outcome("x", &[1.0], 0);
+        unknown.runs[0].values.truncate(1);
+        let text = table(&[outcome("fanfare", &[7.0], 0), unknown]);
+        assert!(
+            text.ends_with("| x | 100 | 0 | 0 | 0 | 50.0 | ? |\n| fanfare ÷ x | | | | | | |\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_median_is_in_the_middle() {
+        let check = |values: &[f64], expected: Option<f64>| assert_eq!(median(values.to_vec()), expected);
+        check(&[], None);
+        check(&[3.0], Some(3.0));
+        check(&[9.0, 1.0], Some(5.0));
+        check(&[9.0, 1.0, 2.0], Some(2.0));
     }
 
     #[test]

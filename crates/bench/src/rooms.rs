@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use fanfare_testkit::Server;
 
-use crate::load::Load;
+use crate::load::{Load, Pace};
 use crate::process::{self, Process, Split};
 use crate::publisher::Series;
 use crate::report;
+use crate::target::Site;
 
 /// Clients where the machine lets a process have so many sockets.
 const CLIENTS: u32 = 10_000;
@@ -125,7 +126,8 @@ fn measure(args: &Args, clients: u32, audience: Audience, split: Option<&Split>)
     let mut alone = Members::start(&binary, audience, &paths(&members), args, split)?;
     let mut crowded = Members::start(&binary, audience, &paths(&members), args, split)?;
     let before = crowded.process.private_bytes()?;
-    let mut crowd = Load::open_at(crowded.load.addr(), &paths(&others), Series::fresh(), 0)?;
+    let mut crowd = Load::new(crowded.load.site(), Series::fresh(), 0)?;
+    crowd.open_at(&paths(&others))?;
     let memory = crowded.process.private_bytes()?.saturating_sub(before);
 
     for round in 0..args.rounds {
@@ -174,7 +176,8 @@ impl Members {
             None => start(),
         }?;
         let process = Process::new(server.pid())?;
-        let load = Load::open_at(server.addr(), paths, Series::fresh(), 0)?;
+        let mut load = Load::new(Site::of_fanfare(server.addr()), Series::fresh(), 0)?;
+        load.open_at(paths)?;
         let mut members = Self { process, load, cpu: Duration::ZERO, _server: server };
         members.round(args)?;
         members.cpu = Duration::ZERO;
@@ -183,7 +186,8 @@ impl Members {
 
     fn round(&mut self, args: &Args) -> io::Result<()> {
         let before = self.process.cpu_time()?;
-        self.load.publish(args.rate, args.bytes, |published| published < args.events)?;
+        let pace = Pace { rate: args.rate, burst: 1, bytes: args.bytes };
+        self.load.publish(pace, |published, _| published < args.events)?;
         self.cpu += self.process.cpu_time()?.saturating_sub(before);
         Ok(())
     }

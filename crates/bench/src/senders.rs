@@ -2,13 +2,14 @@
 //! and requests that are made beforehand, so that little of the machine is taken from the server.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::load::GIVE_UP;
 use crate::poller::{Interest, Poller};
 use crate::publisher::{Requests, Series};
+use crate::target::Site;
 use crate::wire;
 
 pub(crate) struct Senders {
@@ -41,17 +42,17 @@ struct Sender {
 impl Senders {
     /// So many connections, with so many events in each request, of so many bytes.
     pub(crate) fn connect(
-        addr: SocketAddr,
+        site: Site,
         count: usize,
         series: &Series,
         batch: u32,
         bytes: usize,
     ) -> io::Result<Self> {
-        let requests = Requests::new(series, batch, bytes);
+        let requests = Requests::new(site.paths.publish, series, batch, bytes);
         let poller = Poller::new()?;
         let mut connections = Vec::new();
         for token in 0..count {
-            let stream = TcpStream::connect(addr)?;
+            let stream = TcpStream::connect(site.addr)?;
             stream.set_nodelay(true)?;
             poller.add(&stream, token, Interest::Read)?;
             let request = requests.template().to_vec();

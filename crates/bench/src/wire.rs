@@ -39,6 +39,39 @@ pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// How a stream's body is framed.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Chunked(Chunked),
+    /// It ends with the connection.
+    Plain,
+}
+
+impl Body {
+    /// As a response's head says.
+    pub(crate) fn of(head: &str) -> io::Result<Self> {
+        match header(head, "transfer-encoding") {
+            Some("chunked") => Ok(Self::Chunked(Chunked::default())),
+            Some(_) => Err(invalid("a transfer-encoding that this does not know")),
+            None if header(head, "content-length").is_some() => {
+                Err(invalid("a response that ends, not a stream"))
+            }
+            None => Ok(Self::Plain),
+        }
+    }
+
+    /// Hands every run of data to `data`, in order.
+    pub(crate) fn take_off(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> io::Result<()> {
+        match self {
+            Self::Chunked(chunked) => chunked.take_off(bytes, data),
+            Self::Plain => {
+                data(bytes);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// Takes chunked encoding off a stream (RFC 9112, 7.1), wherever it was cut.
 #[derive(Debug, Default)]
 pub(crate) struct Chunked {
@@ -128,6 +161,22 @@ mod tests {
             }
             assert_eq!(data, b"abc0123456789", "cut every {size} bytes");
         }
+    }
+
+    #[test]
+    fn a_body_is_framed_as_its_head_says() {
+        let check = |headers: &str, expected: Option<&str>| {
+            let taken = Body::of(&format!("HTTP/1.1 200 OK\r\n{headers}")).and_then(|mut body| {
+                let mut data = Vec::new();
+                body.take_off(b"1\r\na\r\n", |bytes| data.extend_from_slice(bytes))?;
+                Ok(String::from_utf8(data).unwrap())
+            });
+            assert_eq!(taken.ok().as_deref(), expected, "{headers}");
+        };
+        check("Transfer-Encoding: chunked", Some("a"));
+        check("Content-Type: text/event-stream", Some("1\r\na\r\n"));
+        check("Transfer-Encoding: gzip", None);
+        check("Content-Length: 5", None);
     }
 
     #[test]
