@@ -72,6 +72,8 @@ fn escaped_pem(certificate: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(fields: &[(HeaderName, &'static str)]) -> HeaderMap {
@@ -101,6 +103,15 @@ mod tests {
         shown.replace(&mut request);
         let expected = [(CERTIFICATE, "pem"), (SUBJECT, "CN=a"), (HeaderName::from_static("x"), "y")];
         assert_eq!(request, headers(&expected));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_no_certificate_names_nobody(bytes: Vec<u8>) {
+            let peer = Peer::new(([127, 0, 0, 1], 1).into());
+            let shown = Shown::new(Some(&CertificateDer::from(bytes)), &peer);
+            prop_assert!(shown.certificate.is_some() && shown.subject.is_none());
+        }
     }
 
     #[test]

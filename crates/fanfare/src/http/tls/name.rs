@@ -26,6 +26,7 @@ pub(super) fn ascii(name: &Name) -> String {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use proptest::prelude::*;
     use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair};
     use x509_cert::Certificate;
     use x509_cert::der::Decode as _;
@@ -49,6 +50,39 @@ mod tests {
         let subject = subject(&parts).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(subject, expected);
         assert!(HeaderValue::from_str(&subject).is_ok(), "{subject:?}");
+    }
+
+    /// The value of a name's only part, without escapes (RFC 4514, 3).
+    fn unescaped(value: &str) -> Vec<u8> {
+        let mut rest = value.as_bytes();
+        let mut bytes = Vec::new();
+        while let [first, behind @ ..] = rest {
+            let hex = behind.get(..2).filter(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+            let hex = hex.and_then(|pair| std::str::from_utf8(pair).ok());
+            let byte = hex.and_then(|pair| u8::from_str_radix(pair, 16).ok());
+            let (taken, left) = match (first, byte, behind) {
+                (b'\\', Some(byte), _) => (byte, &behind[2..]),
+                (b'\\', None, [escaped, left @ ..]) => (*escaped, left),
+                _ => (*first, behind),
+            };
+            bytes.push(taken);
+            rest = left;
+        }
+        bytes
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// So nobody can be called what somebody else is called.
+        #[test]
+        fn a_name_says_exactly_who_it_is(text in "\\PC{1,16}|[ #+,;<>=\"\\\\\r\n\0a]{1,8}") {
+            let subject = subject(&[(DnType::CommonName, DnValue::from(text.as_str()))]);
+            let subject = subject.unwrap_or_else(|error| panic!("{error}"));
+            prop_assert!(HeaderValue::from_str(&subject).is_ok(), "{}", subject);
+            let value = subject.strip_prefix("CN=").unwrap_or_default();
+            prop_assert_eq!(unescaped(value), text.as_bytes());
+        }
     }
 
     #[test]
