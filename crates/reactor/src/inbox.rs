@@ -42,7 +42,8 @@ impl<M: Default> Inbox<M> {
 
     /// Takes what was left, for the empty `taken`.
     pub(crate) fn take(&self, taken: &mut M) {
-        self.notified.store(false, Ordering::Release);
+        // As a swap, so that all changes are in one order, whoever makes them.
+        self.notified.swap(false, Ordering::AcqRel);
         if let Some(mail) = self.lock().as_mut() {
             mem::swap(mail, taken);
         }
@@ -61,6 +62,8 @@ impl<M: Default> Inbox<M> {
     }
 }
 
+#[cfg(all(test, loom))]
+mod loom_tests;
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
