@@ -101,6 +101,9 @@ impl Dialect {
     }
 }
 
+/// What a key begins with that stands where its file should be named, or a program (RFC 7468, 2).
+const PEM: &str = "-----BEGIN";
+
 /// Masks the text of a document that could be read: all that stands under a key that is not known to be harmless, and
 /// all comments.
 pub(crate) fn document(text: &str, document: &Table) -> String {
@@ -168,6 +171,7 @@ fn collect_node<'t>(
         Data::Table(table) => collect(table, hidden),
         Data::List(items) => items.iter().for_each(|item| collect_node(key, sibling, item, hidden)),
         Data::Broken => hidden.push(node.span.range()),
+        Data::Text { text, .. } if text.contains(PEM) => hidden.push(node.span.range()),
         // An operation has a colon and a space of its own.
         Data::Text { text, .. } if is_key_of_operations(key) && rest::is_operation(text) => {}
         Data::Text { text, .. } if KNOWN.shown.contains(key) && has_swallowed(text) => {

@@ -79,6 +79,11 @@ const FENCES: &[Fence] = &[
         instead: "HTTP belongs to the binary; take what was fetched as an argument",
     },
     Fence {
+        package: "tokio-rustls",
+        allowed: |krate| krate == "fanfare",
+        instead: "TLS of listeners belongs to the binary; `amqp` and `reqwest` bring their own for connections that go out",
+    },
+    Fence {
         package: "tracing",
         allowed: |krate| krate == "fanfare",
         instead: "return what happened and let the binary log it",

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Dialect, hide};
+use super::{Dialect, PEM, hide};
 use crate::checker::nearest;
 
 /// Misspelt keys that are looked for; the search takes time, and of a file with more mistakes few are shown.
@@ -106,7 +106,9 @@ impl Line<'_, '_> {
             // A string without an end, or with such characters in it, may have swallowed what comes behind it.
             Place::Value(key) => {
                 let is_address = self.dialect == Dialect::Mycel && name.contains('@');
-                let is_whole = !is_address && !name.contains(['=', '#', '"', '\'', ',', '{', '}', '[', ']']);
+                let is_whole = !is_address
+                    && !name.contains(PEM)
+                    && !name.contains(['=', '#', '"', '\'', ',', '{', '}', '[', ']']);
                 self.dialect.known().shown.contains(key) && is_whole && is_closed
             }
             // The name of a block.

@@ -1,9 +1,12 @@
 //! `[http.tls]` and `[listeners.NAME.tls]`: the files of a listener that speaks TLS. They are read by whoever listens,
 //! again and again while the server runs, so what is in them is checked there.
 
+use std::borrow::Cow;
+
 use crate::checker::{Checker, Fields};
-use crate::keys::{Key, Optional, Required, Section};
+use crate::keys::{Exposure, Key, Optional, Read, Required, Section};
 use crate::shapes::{Nested, Text};
+use crate::tree::Node;
 use crate::{ConfigFile, Span, Tls, TlsFile};
 
 pub(crate) const HTTP_TLS: Key<Optional<Nested>> = Key {
@@ -18,6 +21,30 @@ pub(crate) const LISTENER_TLS: Key<Optional<Nested>> = Key {
     presence: Optional(Nested("a table, see [`[http.tls]`](#httptls)"), "none: `http`"),
 };
 
+/// The path of a private key. It is masked in source lines, because some write the key itself there; and what others call
+/// `key` elsewhere, where there is no such key, may be a secret too.
+pub(crate) struct MaskedPath;
+
+impl Read for MaskedPath {
+    type Value = String;
+
+    fn read(&self, key: &str, node: &Node, checker: &mut Checker<'_>) -> Option<String> {
+        PEM_FILE.read(key, node, checker)
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        PEM_FILE.kind()
+    }
+
+    fn write(&self, path: &String) -> Option<String> {
+        PEM_FILE.write(path)
+    }
+
+    fn exposure(&self) -> Exposure {
+        Exposure::Masked
+    }
+}
+
 const PEM_FILE: Text = Text { kind: "the path of a file", check: check_path };
 
 pub(crate) const CERTIFICATE: Key<Required<Text>> = Key {
@@ -26,10 +53,10 @@ pub(crate) const CERTIFICATE: Key<Required<Text>> = Key {
     presence: Required(PEM_FILE),
 };
 
-pub(crate) const KEY: Key<Required<Text>> = Key {
+pub(crate) const KEY: Key<Required<MaskedPath>> = Key {
     name: "key",
     doc: "A PEM file with the private key of that certificate: PKCS#8, PKCS#1 or SEC1, not encrypted.",
-    presence: Required(PEM_FILE),
+    presence: Required(MaskedPath),
 };
 
 pub(crate) const CLIENT_CA: Key<Optional<Text>> = Key {
