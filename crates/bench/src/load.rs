@@ -9,6 +9,8 @@ use crate::publisher::{Publisher, Series};
 use crate::subscriber::{Subscriber, Tally, Wish};
 use crate::target::Site;
 
+/// Tokens of clients begin with 0, those of clients who arrive while others go on here, and one is the publisher's.
+const ARRIVED: usize = usize::MAX / 2;
 const PUBLISHER: usize = usize::MAX;
 
 /// Without any progress for so long, what has not been delivered is lost.
@@ -16,6 +18,9 @@ pub(crate) const GIVE_UP: Duration = Duration::from_secs(10);
 
 /// Clients that connect before what has come is read again: about a millisecond's worth.
 const ARRIVING_AT_ONCE: u32 = 32;
+
+/// Clients that connect at once where nothing is measured but what each costs: fewer than any server's backlog.
+const MOST_OPENING: usize = 100;
 
 /// How events are published.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +78,7 @@ impl Load {
         for client in 0..clients {
             self.connect(path, is_one_of(stalled, clients, client))?;
         }
-        self.wait_until_open()
+        self.wait_until_open(0)
     }
 
     /// The same with a path for each of them.
@@ -81,22 +86,19 @@ impl Load {
         for path in paths {
             self.connect(path, false)?;
         }
-        self.wait_until_open()
+        self.wait_until_open(0)
     }
 
     fn connect(&mut self, path: &str, stalls: bool) -> io::Result<()> {
         let wish = Wish { path, last_event_id: None, expected: self.tally.end(), stalls };
         let token = self.subscribers.len();
         self.subscribers.push(Subscriber::connect(self.site, wish, &self.poller, token)?);
-        // The server's backlog is shorter than the largest runs are long.
-        if self.subscribers.len().is_multiple_of(ARRIVING_AT_ONCE as usize) {
-            self.turn(Duration::ZERO)?;
-        }
-        Ok(())
+        self.wait_until_open(MOST_OPENING)
     }
 
-    fn wait_until_open(&mut self) -> io::Result<()> {
-        while self.tally.opened < self.subscribers.len() {
+    /// Waits until all streams but so many are open.
+    fn wait_until_open(&mut self, but: usize) -> io::Result<()> {
+        while self.tally.opened + but < self.subscribers.len() {
             if !self.turn(GIVE_UP)? {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "not all streams could be opened"));
             }
@@ -132,8 +134,8 @@ impl Load {
         }
     }
 
-    /// Publishes while there is to be more than has been published by this call (and seen, on either stream), waits for
-    /// the delivery of all, and gives the rate that came of it.
+    /// Publishes while there is to be more than has been published by this call and seen on the quiet stream, waits for the
+    /// delivery of all, and gives the rate that came of it.
     pub(crate) fn publish(
         &mut self,
         pace: Pace,
@@ -227,9 +229,6 @@ impl Load {
         Ok(())
     }
 }
-
-/// Tokens from here on are of those who arrived.
-const ARRIVED: usize = usize::MAX / 2;
 
 /// Whether the one of this number is one of so many that stand evenly among all.
 fn is_one_of(some: u32, all: u32, number: u32) -> bool {

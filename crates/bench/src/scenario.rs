@@ -19,6 +19,9 @@ const WARM_UP: (u32, u32) = (20, 20);
 const FILL: Pace = Pace { rate: 20, burst: 1, bytes: 64 * 1024 };
 const FILL_EVENTS: u32 = 96;
 
+/// How long clients that arrive at once may take: well beyond any target, and beyond the kernel's first few attempts.
+const ARRIVAL_LIMIT: Duration = Duration::from_mins(1);
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
     /// Streams that are held open, and how many of them are not read.
@@ -267,6 +270,3 @@ impl Measure {
         Ok(server.zip(since.server).map(|(now, then)| report::microseconds(now.saturating_sub(then))))
     }
 }
-
-/// How long clients that arrive at once may take: well beyond any target, and beyond the kernel's first few attempts.
-const ARRIVAL_LIMIT: Duration = Duration::from_mins(1);
