@@ -3,6 +3,7 @@
 
 mod fellow;
 mod unruly;
+mod warm_up;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng as _};
 
-use crate::load::{GIVE_UP, Load, Pace};
+use crate::load::GIVE_UP;
 use crate::poller::{Interest, Poller};
 use crate::process::{self, Process, Split};
 use crate::publisher::{Publisher, Series};
@@ -25,8 +26,8 @@ use unruly::{Manner, Next, Unruly};
 /// Descriptors that the server may have more than in the beginning: a log opens files now and then.
 const MOST_DESCRIPTORS: u64 = 2;
 
-/// Private bytes that it may have more: what an allocator keeps of a crowd for the next one. In ten minutes some 20,000
-/// clients come and go, so that a leak of 500 bytes each would show.
+/// Private bytes that it may have more: what an allocator keeps of a crowd for the next one. In ten minutes some 12,000
+/// unruly clients come and go, so that a leak of 700 bytes each would show.
 const MOST_PRIVATE: u64 = 8 * 1024 * 1024;
 
 /// How long it may take to give everything back: more than its time-outs, which are set to seconds here, and the
@@ -62,9 +63,6 @@ const LARGE: usize = 32 * 1024;
 /// Tokens of those who do not behave begin here, and one is the publisher's.
 const UNRULY: usize = usize::MAX / 2;
 const PUBLISHER: usize = usize::MAX;
-
-/// Events that fill the log's window, so that it does not grow any more.
-const WARM_UP_EVENTS: u32 = 1200;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -139,7 +137,8 @@ pub(crate) fn run(args: &Args) -> io::Result<ExitCode> {
     let seed = args.seed.map_or_else(seed_of_now, Ok)?;
     writeln!(io::stderr(), "soak for {} s, --seed {seed}: {}", args.seconds, server.name())?;
 
-    warm_up(started.site, args)?;
+    let bytes = args.bytes + LARGE / ONE_IS_LARGE as usize;
+    warm_up::run(started.site, args.clients + args.unruly, args.rate * args.seconds, bytes)?;
     let mut soak = Soak::new(args, started.site, process, seed)?;
     let before = soak.wait_until_quiet()?;
     soak.begin()?;
@@ -153,17 +152,6 @@ pub(crate) fn run(args: &Args) -> io::Result<ExitCode> {
 
 fn seed_of_now() -> io::Result<u64> {
     Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(io::Error::other)?.as_secs())
-}
-
-/// Fills the log's window with events of the size that there will be on average, and lets in a crowd as large as the one
-/// to come, once.
-fn warm_up(site: Site, args: &Args) -> io::Result<()> {
-    let mut load = Load::new(site, Series::fresh(), 0)?;
-    let bytes = args.bytes + LARGE / ONE_IS_LARGE as usize;
-    load.publish(Pace { rate: 5000, burst: BURST, bytes }, |published, _| published < WARM_UP_EVENTS)?;
-    load.open(args.clients + args.unruly)?;
-    load.publish(Pace { rate: 50, burst: 1, bytes: args.bytes }, |published, _| published < 50)?;
-    Ok(())
 }
 
 impl Holds {
