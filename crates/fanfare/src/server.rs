@@ -1,6 +1,8 @@
 //! The running server: accepts connections, hands requests to the topology, and stops in order.
 
-use std::net::SocketAddr;
+use std::convert::Infallible;
+#[cfg(feature = "sink_sse")]
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +10,9 @@ use fanfare_config::Config;
 use fanfare_log::EventLog;
 #[cfg(feature = "sink_sse")]
 use fanfare_stream::CloseReason;
-use futures_util::future::select_all;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
@@ -28,6 +28,11 @@ use crate::topology::{Endpoint, Endpoints, Topology};
 /// How long requests that are under way may take to finish once the server stops. Supervisors commonly kill after ten
 /// seconds (Docker) to thirty (Kubernetes).
 const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// Threads that write streams, where the configuration does not say how many: more than there are on most machines, and as
+/// many as it may say.
+#[cfg(feature = "sink_sse")]
+const MAX_DELIVERY_THREADS: NonZeroUsize = NonZeroUsize::new(fanfare_reactor::MAX_THREADS).unwrap();
 
 /// A server whose sockets listen, and which serves nobody yet.
 pub(crate) struct Server {
@@ -45,8 +50,9 @@ pub(crate) struct Server {
 pub(crate) enum StartError {
     #[error(transparent)]
     Open(#[from] fanfare_log::OpenError),
+    #[cfg(feature = "sink_sse")]
     #[error(transparent)]
-    Log(#[from] fanfare_log::LogError),
+    Hub(#[from] crate::sinks::sse::StartError),
 }
 
 /// What requests are answered with.
@@ -72,8 +78,9 @@ impl Server {
                 events: config.log.window.events,
                 bytes: config.log.window.bytes,
             };
+            let profiles = topology.profiles.clone();
             Arc::new(
-                Hub::new(Arc::clone(&log), limits, topology.profiles.clone(), topology.has_tokens).await?,
+                Hub::new(Arc::clone(&log), limits, profiles, topology.has_tokens, reactor(config)).await?,
             )
         };
         #[cfg(feature = "identity_jwt")]
@@ -107,7 +114,7 @@ impl Server {
     /// Serves until `stop` is done.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> Exit {
         let Self {
-            mut listeners,
+            listeners,
             deadlines,
             service,
             #[cfg(feature = "identity_jwt")]
@@ -115,13 +122,10 @@ impl Server {
             #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
             runners,
         } = self;
-        let (stopping, stopped) = watch::channel(false);
-        let mut connections = JoinSet::new();
-        let mut stop = std::pin::pin!(stop);
         #[cfg(feature = "sink_sse")]
-        let mut feeding = tokio::spawn(Arc::clone(&service.hub).follow());
+        let feeding = tokio::spawn(Arc::clone(&service.hub).follow());
         #[cfg(not(feature = "sink_sse"))]
-        let mut feeding = std::future::pending::<()>();
+        let feeding = std::future::pending::<()>();
         // Dropped with the tasks in it when the server stops.
         #[cfg(feature = "identity_jwt")]
         let _fetching: JoinSet<()> =
@@ -144,59 +148,95 @@ impl Server {
                 Transport::Tcp => None,
             })
             .collect();
-        let exit = loop {
-            tokio::select! {
-                ((stream, address), transport, endpoints) = accept(&mut listeners) => {
-                    let service = Arc::clone(&service);
-                    let answer =
-                        move |peer, request| answer(Arc::clone(&service), Arc::clone(&endpoints), peer, request);
-                    let stopped = stopped.clone();
-                    match transport {
-                        Transport::Tcp => {
-                            connections.spawn(crate::http::serve(stream, address, deadlines, stopped, answer));
-                        }
-                        #[cfg(feature = "tls")]
-                        Transport::Tls(tls) => {
-                            connections.spawn(tls.serve(stream, address, deadlines, stopped, answer));
-                        }
-                    }
-                }
-                // Reaped as they end, so that what they held is free.
-                Some(_) = connections.join_next() => {}
-                () = &mut stop => break Exit::Done,
-                ended = &mut feeding => {
-                    warn!(?ended, "delivery ended; stopping");
-                    break Exit::Failed;
-                }
+        let (stopping, stopped) = watch::channel(false);
+        // Each connection holds one of these, so that `ended` says when there is none any more.
+        let (open, mut ended) = mpsc::channel::<Infallible>(1);
+        let mut accepting: JoinSet<()> = listeners
+            .into_iter()
+            .map(|(listener, endpoints)| {
+                let (service, stopped) = (Arc::clone(&service), stopped.clone());
+                accept(listener, deadlines, stopped, open.clone(), move |peer, request| {
+                    answer(Arc::clone(&service), Arc::clone(&endpoints), peer, request)
+                })
+            })
+            .collect();
+        let exit = tokio::select! {
+            () = stop => Exit::Done,
+            ended = feeding => {
+                warn!(?ended, "delivery ended; stopping");
+                Exit::Failed
             }
         };
-        drop(listeners);
+        accepting.shutdown().await;
         #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
         drop(running);
-        info!(connections = connections.len(), "stopping: finishing what is under way");
+        let connections = open.downgrade();
+        drop(open);
+        info!(connections = connections.strong_count(), "stopping: finishing what is under way");
         stopping.send_replace(true);
         #[cfg(feature = "sink_sse")]
         service.hub.end(CloseReason::Shutdown);
-        let finished =
-            tokio::time::timeout(STOP_WITHIN, async { while connections.join_next().await.is_some() {} });
+        let finished = tokio::time::timeout(STOP_WITHIN, async {
+            ended.recv().await;
+            // Those that left their connections.
+            #[cfg(feature = "sink_sse")]
+            service.hub.all_over().await;
+        });
         if finished.await.is_err() {
-            warn!(connections = connections.len(), "stopped before these had finished");
+            warn!(connections = connections.strong_count(), "stopped before these had finished");
         }
         exit
     }
 }
 
-/// The next connection of any listener, what it speaks, and what is served to it.
-async fn accept(
-    listeners: &mut [(Listener, Arc<Endpoints>)],
-) -> ((TcpStream, SocketAddr), Transport, Arc<Endpoints>) {
-    let accepting = listeners.iter_mut().map(|(listener, endpoints)| {
-        Box::pin(async move {
-            let accepted = listener.accept().await;
-            (accepted, listener.transport().clone(), Arc::clone(endpoints))
-        })
-    });
-    select_all(accepting).await.0
+/// Who writes streams of plain HTTP/1.1: `None` where the HTTP library does, as it does all others. The reactor is for
+/// Linux: elsewhere nobody has tried it.
+#[cfg(feature = "sink_sse")]
+fn reactor(config: &Config) -> Option<fanfare_reactor::Options> {
+    let fanfare_config::Http { delivery, delivery_threads, send_timeout, .. } = config.http;
+    let is_wanted = cfg!(target_os = "linux") && delivery == fanfare_config::DeliveryPath::Reactor;
+    is_wanted.then(|| fanfare_reactor::Options {
+        threads: delivery_threads
+            .and_then(NonZeroUsize::new)
+            .or_else(|| std::thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN)
+            .min(MAX_DELIVERY_THREADS),
+        send_timeout,
+    })
+}
+
+/// Accepts the connections of a listener, for ever, and serves each in a task of its own, which holds `open` while it runs.
+async fn accept<S, F>(
+    mut listener: Listener,
+    deadlines: Deadlines,
+    stopped: watch::Receiver<bool>,
+    open: mpsc::Sender<Infallible>,
+    service: S,
+) where
+    S: Fn(Peer, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    loop {
+        let (stream, address) = listener.accept().await;
+        let (stopped, service, open) = (stopped.clone(), service.clone(), open.clone());
+        match listener.transport() {
+            Transport::Tcp => {
+                let serving = crate::http::serve(stream, address, deadlines, stopped, service);
+                tokio::spawn(holding(open, serving));
+            }
+            #[cfg(feature = "tls")]
+            Transport::Tls(tls) => {
+                let serving = Arc::clone(tls).serve(stream, address, deadlines, stopped, service);
+                tokio::spawn(holding(open, serving));
+            }
+        }
+    }
+}
+
+/// Serves a connection that is open for as long as that takes.
+async fn holding(open: mpsc::Sender<Infallible>, serving: impl Future<Output = ()>) {
+    serving.await;
+    drop(open);
 }
 
 #[cfg_attr(

@@ -128,6 +128,12 @@ impl<O: Owner> Reactor<O> {
         Seat { thread: Thread(thread), count }
     }
 
+    /// All of them.
+    pub fn threads(&self) -> impl Iterator<Item = Thread> {
+        // There are no more than ids have room for.
+        (0..=u8::MAX).take(self.desks.len()).map(Thread)
+    }
+
     /// Hands a connection to its thread.
     pub fn add(&self, seat: Seat, connection: NewConnection<O>) {
         self.tell(seat.thread, Command::Add(Box::new((seat, connection))));

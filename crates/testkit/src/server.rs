@@ -19,6 +19,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// The configuration's name in the server's folder.
 const CONFIG: &str = "fanfare.toml";
 
+/// Who writes streams: the variable that a run of all tests is done with once more.
+const DELIVERY: &str = "FANFARE__HTTP__DELIVERY";
+
 /// What stands before the URL in the line that says where the server listens. Behind the URL may stand the name of the
 /// listener.
 const LISTENING: &str = "listening on ";
@@ -112,7 +115,8 @@ impl Builder {
             command.arg("--config").arg(dir.join(CONFIG));
         }
         for (name, _) in std::env::vars_os() {
-            if name == "RUST_LOG" || name.to_string_lossy().starts_with("FANFARE__") {
+            let is_setting = name == "RUST_LOG" || name.to_string_lossy().starts_with("FANFARE__");
+            if is_setting && name != DELIVERY {
                 command.env_remove(name);
             }
         }
@@ -145,7 +149,7 @@ impl Builder {
 
 impl Server {
     /// Prepares `{binary} serve` with the built-in default configuration; `RUST_LOG` and `FANFARE__…` of the test's own
-    /// environment do not reach it.
+    /// environment do not reach it, except `FANFARE__HTTP__DELIVERY`.
     pub fn builder(binary: impl Into<PathBuf>) -> Builder {
         Builder {
             binary: binary.into(),

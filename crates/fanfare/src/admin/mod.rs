@@ -131,11 +131,11 @@ fn describe(hub: &Hub, stream: &OpenStream) -> Value {
     json!({
         "connection": hub.registry().id(stream),
         "sink": subscription.sink.to_string(),
-        "peer": stream.peer.address.to_string(),
+        "peer": stream.peer().to_string(),
         "user": subscription.user.as_ref().map(ToString::to_string),
         "rooms": rooms,
-        "opened": stream.validity.opened.to_string(),
-        "expires": stream.validity.expires.map(|time| time.to_string()),
+        "opened": stream.opened().to_string(),
+        "expires": stream.expires().map(|time| time.to_string()),
         "position": position.to_string(),
     })
 }

@@ -11,7 +11,7 @@ use tracing::{error, info};
 use super::{complain, environment, print, show};
 use crate::cli::ServeArguments;
 use crate::exit::Exit;
-use crate::http::{Listener, Transport, raise_descriptor_limit};
+use crate::http::{Listener, SocketOptions, Transport, raise_descriptor_limit, report_backlog};
 use crate::server::{Server, StartError};
 use crate::topology::{ADMIN_PATH, ListenerName, Topology};
 use crate::viewer;
@@ -30,7 +30,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
         return Exit::Configuration;
     }
     let is_builtin = arguments.config.is_none();
-    raise_descriptor_limit();
+    raise_descriptor_limit(streams(config));
+    report_backlog();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -80,7 +81,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
                 complain(&format!("cannot open the log: {error}"), &advice);
                 return Exit::Failed;
             }
-            Err(StartError::Log(error)) => {
+            #[cfg(feature = "sink_sse")]
+            Err(StartError::Hub(error)) => {
                 error!(%error, "cannot start");
                 return Exit::Failed;
             }
@@ -97,6 +99,15 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
     })
 }
 
+/// How many streams the sinks let in together.
+fn streams(config: &Config) -> usize {
+    let streams = config.sinks.iter().map(|sink| match &sink.kind {
+        SinkKind::Sse(sse) => sse.max_connections,
+        SinkKind::HttpPull(_) => 0,
+    });
+    streams.fold(0, usize::saturating_add)
+}
+
 /// Listens wherever something is served.
 async fn listen(config: &Config, topology: &Topology) -> Result<Vec<Listener>, Exit> {
     let mut listeners = Vec::new();
@@ -106,7 +117,7 @@ async fn listen(config: &Config, topology: &Topology) -> Result<Vec<Listener>, E
         let table =
             name.as_ref().map_or("HTTP".to_owned(), |name| format!("LISTENERS__{}", name.to_uppercase()));
         let transport = topology.transport(name.as_deref());
-        listeners.push(bind(name.clone(), (host, port), transport, &table).await?);
+        listeners.push(bind(name.clone(), (host, port), transport, &table, options(config)).await?);
     }
     Ok(listeners)
 }
@@ -114,9 +125,15 @@ async fn listen(config: &Config, topology: &Topology) -> Result<Vec<Listener>, E
 /// Listens for the operator.
 async fn listen_admin(config: &Config) -> Result<Option<Listener>, Exit> {
     match &config.admin {
-        Some(admin) => bind(None, (&admin.host, admin.port), Transport::Tcp, "ADMIN").await.map(Some),
+        Some(admin) => {
+            bind(None, (&admin.host, admin.port), Transport::Tcp, "ADMIN", options(config)).await.map(Some)
+        }
         None => Ok(None),
     }
+}
+
+fn options(config: &Config) -> SocketOptions {
+    SocketOptions { send_timeout: config.http.send_timeout }
 }
 
 /// `table` is where the address is configured, as variables spell it.
@@ -125,8 +142,9 @@ async fn bind(
     (host, port): (&str, u16),
     transport: Transport,
     table: &str,
+    options: SocketOptions,
 ) -> Result<Listener, Exit> {
-    Listener::bind(name, host, port, transport).await.map_err(|error| {
+    Listener::bind(name, host, port, transport, options).await.map_err(|error| {
         // RFC 3986, 3.2.2: an IPv6 address stands in brackets.
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         complain(&format!("cannot listen on {host}:{port}: {error}"), &advice(error.kind(), table));

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{AbortHandle, Abortable};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,6 +22,7 @@ use tracing::debug;
 use super::body::Body;
 use super::http2::serve_http2;
 use super::socket::Socket;
+use super::takeover;
 
 /// Bytes of a request's head, and of what is read ahead. A longer head is answered 431; as hyper looks between reads,
 /// one of up to twice as many may get through.
@@ -32,9 +33,6 @@ const MAX_HEADERS: usize = 100;
 
 /// What an HTTP/2 client begins with (RFC 9113, 3.4), as far as no request of HTTP/1.1 begins so.
 const HTTP2_PREFACE: &[u8; 3] = b"PRI";
-
-/// How long to wait between looks at a first packet that is shorter than that.
-const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long connections may take at each thing.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +68,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// Whether the connection, or this stream of it, ended because the peer took nothing for too long.
     stalled: Arc<AtomicBool>,
+    /// Its connection is a socket and nothing else, and speaks HTTP/1.
+    is_plain: bool,
 }
 
 impl Peer {
@@ -80,12 +80,17 @@ impl Peer {
     }
 
     pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, stalled: Arc::default() }
+        Self { address, stalled: Arc::default(), is_plain: false }
     }
 
     /// The same as the client of one stream of an HTTP/2 connection.
     pub(super) fn of_stream(&self, stalled: Arc<AtomicBool>) -> Self {
-        Self { address: self.address, stalled }
+        Self { address: self.address, stalled, is_plain: false }
+    }
+
+    /// The same on a connection whose socket may be taken over.
+    pub(super) fn plain(&self) -> Self {
+        Self { is_plain: true, ..self.clone() }
     }
 
     /// What is set where the connection ends because the peer takes nothing.
@@ -96,6 +101,14 @@ impl Peer {
     /// Whether the connection, or this stream of it, ended because the peer took nothing for too long.
     pub(crate) fn has_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Whether the answer to this request may be a body that takes the socket over.
+    #[cfg(feature = "sink_sse")]
+    pub(crate) fn may_be_taken_over(&self, request: &Request<Incoming>) -> bool {
+        self.is_plain
+            && request.version() == Version::HTTP_11
+            && http_body::Body::is_end_stream(request.body())
     }
 }
 
@@ -110,8 +123,10 @@ pub(crate) async fn serve<S, F>(
     S: Fn(Peer, Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    let peer = Peer::new(address);
+    let mut socket = Socket::new(stream, deadlines.send, peer.stalled());
     let is_http2 = tokio::select! {
-        is_http2 = speaks_http2(&stream) => is_http2,
+        is_http2 = socket.begins_with(HTTP2_PREFACE) => is_http2,
         () = tokio::time::sleep(deadlines.header) => {
             debug!(peer = %address, "closed: nothing came");
             return;
@@ -119,13 +134,12 @@ pub(crate) async fn serve<S, F>(
         // Nobody waits for an answer here yet.
         () = stopped(&mut stop) => return,
     };
-    let peer = Peer::new(address);
-    let Ok(socket) = Socket::new(stream, deadlines.send, peer.stalled()) else { return };
     let ended = if is_http2 {
         // On the heap, so that connections of HTTP/1.1 do not keep room for it.
         Box::pin(serve_http2(socket, &peer, deadlines, stop, service)).await
     } else {
-        serve_http1(socket, &peer, deadlines, stop, service).await
+        let serving = takeover::serve_http1(socket, &peer, deadlines, stop, service);
+        droppable(serving).await.unwrap_or(Ok(()))
     };
     log_end(&peer, ended);
 }
@@ -134,6 +148,17 @@ pub(super) fn log_end(peer: &Peer, ended: hyper::Result<()>) {
     if let Err(error) = ended {
         debug!(peer = %peer.address, stalled = peer.has_stalled(), %error, "connection ended");
     }
+}
+
+/// How HTTP/1.1 is served.
+pub(super) fn http1(deadlines: Deadlines) -> hyper::server::conn::http1::Builder {
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(deadlines.header)
+        .max_buf_size(MAX_HEAD as usize)
+        .max_headers(MAX_HEADERS);
+    builder
 }
 
 /// Serves what has turned out to be HTTP/1.1.
@@ -149,14 +174,8 @@ where
     S: Fn(Peer, Request<Incoming>) -> F,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(deadlines.header)
-        .max_buf_size(MAX_HEAD as usize)
-        .max_headers(MAX_HEADERS);
     let service = service_fn(|request| infallible(service(peer.clone(), request)));
-    let connection = builder.serve_connection(TokioIo::new(io), service);
+    let connection = http1(deadlines).serve_connection(TokioIo::new(io), service);
     droppable(drive(connection, stop)).await.unwrap_or(Ok(()))
 }
 
@@ -182,18 +201,4 @@ pub(super) async fn drive<C: GracefulConnection>(
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // Where its sender is gone, the server is too.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Looks at what comes first, without taking it. An HTTP/1.1 server that waits for more here would wait for ever
-/// with a client that sends nothing; the caller bounds it.
-async fn speaks_http2(stream: &TcpStream) -> bool {
-    let mut first = [0; HTTP2_PREFACE.len()];
-    loop {
-        match stream.peek(&mut first).await {
-            Ok(0) | Err(_) => return false,
-            Ok(length) if first[..length] != HTTP2_PREFACE[..length] => return false,
-            Ok(length) if length == first.len() => return true,
-            Ok(_) => tokio::time::sleep(PREFACE_PAUSE).await,
-        }
-    }
 }

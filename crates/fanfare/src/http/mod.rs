@@ -11,6 +11,8 @@ mod redirect;
 #[cfg(any(feature = "source_rest", feature = "source_webhook"))]
 pub(crate) mod request_body;
 mod socket;
+mod system;
+mod takeover;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -18,7 +20,8 @@ mod tls;
 pub(crate) use connection::this_task;
 pub(crate) use connection::{Deadlines, Peer, serve};
 pub(crate) use headers::HeaderMapView;
-pub(crate) use listener::{Listener, Transport, raise_descriptor_limit};
+pub(crate) use listener::{Listener, SocketOptions, Transport};
 pub(crate) use redirect::redirect;
+pub(crate) use system::{raise_descriptor_limit, report_backlog};
 #[cfg(feature = "tls")]
 pub(crate) use tls::{Tls, TlsFile, TlsFiles};

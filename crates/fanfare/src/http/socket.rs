@@ -7,36 +7,59 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Bytes that are read ahead at most: the head of most requests, so that there is nothing more to read.
+const READ_AHEAD: usize = 1024;
 
 /// A socket whose writes must get on. Once a write has waited for `send_timeout`, or the kernel says that the peer has
 /// acknowledged nothing for so long, the socket fails with [`io::ErrorKind::TimedOut`], and says so to whoever watches.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
+    /// What was read ahead and comes first.
+    ahead: BytesMut,
     send_timeout: Duration,
     /// Runs while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
     stalled: Arc<AtomicBool>,
+    /// Whether a write waits, for those who want to know.
+    waits: Option<Arc<AtomicBool>>,
 }
 
 impl Socket {
-    pub(super) fn new(
-        stream: TcpStream,
-        send_timeout: Duration,
-        stalled: Arc<AtomicBool>,
-    ) -> io::Result<Self> {
-        // A frame goes out when it is there; waiting for more is what the fan-out does, not the kernel.
-        stream.set_nodelay(true)?;
-        let socket = SockRef::from(&stream);
-        // The kernel gives up on a peer that acknowledges nothing for so long, also where nothing waits here.
-        #[cfg(target_os = "linux")]
-        socket.set_tcp_user_timeout(Some(send_timeout))?;
-        socket.set_keepalive(true)?;
-        Ok(Self { stream, send_timeout, deadline: None, stalled })
+    pub(super) fn new(stream: TcpStream, send_timeout: Duration, stalled: Arc<AtomicBool>) -> Self {
+        Self { stream, ahead: BytesMut::new(), send_timeout, deadline: None, stalled, waits: None }
+    }
+
+    /// Says from now on whether the last write found no room, and was not done since.
+    pub(super) fn watched(&mut self) -> Arc<AtomicBool> {
+        Arc::clone(self.waits.get_or_insert_default())
+    }
+
+    /// The socket alone, where no write waits.
+    pub(super) fn into_std(self) -> io::Result<std::net::TcpStream> {
+        self.stream.into_std()
+    }
+
+    /// Whether the peer begins with this. Waits for as much of it as is needed to say so; whoever reads gets it all the same.
+    pub(super) async fn begins_with(&mut self, expected: &[u8]) -> bool {
+        self.ahead.reserve(READ_AHEAD);
+        loop {
+            let length = self.ahead.len().min(expected.len());
+            if self.ahead[..length] != expected[..length] {
+                return false;
+            }
+            if length == expected.len() {
+                return true;
+            }
+            if !matches!(self.stream.read_buf(&mut self.ahead).await, Ok(1..)) {
+                return false;
+            }
+        }
     }
 
     /// Bounds how long a write may wait.
@@ -50,15 +73,18 @@ impl Socket {
     }
 
     fn written(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Some(waits) = &self.waits {
+            waits.store(written.is_pending(), Ordering::Relaxed);
+        }
         if written.is_pending() {
             return self.waited(cx).map(Err);
         }
         self.deadline = None;
-        self.watched(written)
+        self.noticed(written)
     }
 
     /// The kernel begins to count when the peer takes no more, which is before the buffer here is full.
-    fn watched<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn noticed<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &done
             && error.kind() == io::ErrorKind::TimedOut
         {
@@ -74,8 +100,17 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let length = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead.split_to(length));
+            if self.ahead.is_empty() {
+                // The memory goes with it.
+                self.ahead = BytesMut::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.watched(read)
+        self.noticed(read)
     }
 }
 

@@ -147,8 +147,9 @@ fn those_who_are_meant_are_ended_and_nobody_else() {
         eventually("end of all", || (listed(&server, "").1 == 0).then_some(()));
     }
     server.wait_for_log("connections ended peer=127.0.0.1:", LONG).unwrap();
-    let kicked = server.log().iter().filter(|line| line.contains("reason=kicked")).count();
-    assert_eq!(kicked, 9);
+    let kicked = || server.log().iter().filter(|line| line.contains("reason=kicked")).count();
+    eventually("log of each end", || (kicked() == 9).then_some(()));
+    assert_eq!(kicked(), 9);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use fanfare_testkit::http::{self, Connection, End};
 use fanfare_testkit::sse::{Client, Item, Silent};
 use serde_json::json;
 
-use crate::kit::{BASIC, LONG, STREAM, eventually, head_of, next_ids, publish, serve, serve_sink, subscribe};
+use crate::kit::{
+    BASIC, LONG, STREAM, eventually, fanfare, head_of, next_ids, publish, serve, serve_sink, subscribe,
+};
 use crate::kit::{cdevent, request_on};
 
 /// A stream, and how the log names its other end.
@@ -144,4 +146,21 @@ fn many_requests_on_one_connection_leave_nothing_behind_either() {
         assert_eq!(*before.get_or_insert(held), held);
     }
     assert_eq!(http::get(server.addr(), "/nothing", &[]).unwrap().status(), 404);
+}
+
+#[test]
+fn too_few_files_for_what_sinks_let_in_are_reported() {
+    let said = |server: &Server| {
+        let lines = server.log().into_iter().filter(|line| line.contains("fewer files may be open"));
+        lines.collect::<Vec<_>>()
+    };
+    let start = |max: &str| {
+        let server = fanfare().config(BASIC).env("FANFARE__SINKS__EVENTS__MAX_CONNECTIONS", max);
+        // Behind this no limit can be raised.
+        server.under(["prlimit", "--nofile=500:500"]).start().unwrap()
+    };
+    let lines = said(&start("400"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(" WARN ") && lines[0].contains("limit=500 needed=656"), "{lines:?}");
+    assert_eq!(said(&start("100")), [""; 0]);
 }

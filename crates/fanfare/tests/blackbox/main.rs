@@ -30,6 +30,7 @@ mod rules;
 #[cfg(feature = "transform_vrl")]
 mod seeds;
 mod shutdown;
+mod takeover;
 #[cfg(feature = "tls")]
 mod tls;
 mod webhook;

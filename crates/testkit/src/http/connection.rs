@@ -157,6 +157,14 @@ impl Connection {
         Ok(std::mem::take(&mut self.received))
     }
 
+    /// What has come and was not looked at, or else what one read brings; nothing at the end.
+    pub fn read_raw(&mut self, timeout: Duration) -> io::Result<Vec<u8>> {
+        if self.received.is_empty() {
+            self.receive(Deadline::after(timeout), "anything at all")?;
+        }
+        Ok(std::mem::take(&mut self.received))
+    }
+
     /// Reads the body that follows this head, the answer to a request with this method.
     pub fn into_body(self, head: &Head, method: &str) -> io::Result<Body> {
         Ok(Body::new(self, Framing::of(head, method).map_err(invalid)?))

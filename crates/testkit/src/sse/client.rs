@@ -112,6 +112,11 @@ impl Client {
         }
     }
 
+    /// The connection. What was received and not read is lost with the client.
+    pub fn into_connection(self) -> Connection {
+        self.body.into_connection()
+    }
+
     /// Resets the connection instead of closing it in order, as dropping the client does.
     pub fn abort(self) -> io::Result<()> {
         self.body.into_connection().abort()

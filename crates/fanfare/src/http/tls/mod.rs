@@ -175,7 +175,7 @@ impl Tls {
         deadlines: Deadlines,
     ) -> Option<(TlsStream<Socket>, Option<Shown>)> {
         let stream = refuse_plain(stream, peer).await?;
-        let socket = Socket::new(stream, deadlines.send, peer.stalled()).ok()?;
+        let socket = Socket::new(stream, deadlines.send, peer.stalled());
         let acceptor = TlsAcceptor::from(self.current().config);
         let limit = |connection: &mut rustls::ServerConnection| {
             connection.set_buffer_limit(Some(MAX_BUFFERED));

@@ -1,95 +1,117 @@
-//! What all streams share: the window, which the log's tail alone feeds, and waking those that see an event.
+//! What all streams share: the window, which the log's tail alone feeds, the reactor, and what finds and ends streams.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fanfare_event::{Event, Profile, Seq, SinkName, Stored};
+use fanfare_event::{Event, Profile, SinkName, Stored};
 use fanfare_log::{EventLog, LogError, Tail};
-use fanfare_stream::{
-    CloseReason, Entry, Fanout, Frames, GroupId, Moment, Subscription, WindowLimits, frame,
-};
+use fanfare_reactor::{ConnectionId, Options};
+use fanfare_stream::{CloseReason, Entry, Fanout, Found, Frames, Moment, WindowLimits, frame};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
 use super::registry::Registry;
 use super::replay::Replay;
 use super::revocations::Revocations;
+use super::taken::Reactor;
+use super::window::Window;
 use crate::ids::fresh_life;
 
 /// Events of the tail that are taken together. In a burst each stream then wakes once for several.
 const TAIL_BATCH: usize = 128;
 
-/// The log ended; the process must begin anew.
-#[derive(Debug, thiserror::Error)]
-#[error("the log began anew while the server was running")]
-pub(crate) struct LogEnded;
+/// Why delivery ended; the process must begin anew.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(crate) enum DeliveryEnded {
+    /// What streams know of the log means nothing any more.
+    #[error("the log began anew while the server was running")]
+    LogReset,
+    /// A fault of this program.
+    #[error("a thread that writes streams ended")]
+    Reactor,
+}
 
-/// The window and its groups.
+/// Why there is no hub.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("the threads that write streams cannot be started: {0}")]
+    Reactor(#[from] std::io::Error),
+}
+
+/// What all streams share.
 pub(crate) struct Hub {
     log: Arc<dyn EventLog>,
     /// How each sink writes.
     profiles: HashMap<SinkName, Profile>,
-    shared: Mutex<Shared>,
+    window: Arc<Window>,
     /// What those share who have left the window.
     replay: Replay,
     registry: Registry,
     revocations: Revocations,
     /// Set once: all streams end with this.
     ending: watch::Sender<Option<CloseReason>>,
-    /// What moments are counted from.
-    origin: Instant,
-}
-
-struct Shared {
-    fanout: Fanout,
-    /// By group.
-    wakers: Vec<Option<Waker>>,
-    /// How many batches of the tail were taken.
-    batches: u64,
-}
-
-/// Wakes the streams of a group.
-struct Waker {
-    wake: watch::Sender<()>,
-    /// The batch that it was last woken for.
-    batch: u64,
+    /// Has the streams of plain HTTP/1.1, where it is to.
+    reactor: Option<Reactor>,
+    /// One of its threads has ended.
+    reactor_failed: Arc<Notify>,
+    /// What the threads of the reactor do not do themselves runs here.
+    runtime: Handle,
+    /// How many streams are open, and those whose end is not told yet.
+    streams: AtomicUsize,
+    /// None is.
+    over: Notify,
 }
 
 impl Hub {
-    /// A hub behind what the log holds now. Who was revoked matters where there are tokens. Nothing comes into its window
-    /// until [`Hub::follow`] runs.
+    /// A hub behind what the log holds now. Who was revoked matters where there are tokens. The reactor is for those streams
+    /// that it can have; without one, all are bodies of responses. Nothing comes into the window until [`Hub::follow`] runs.
     pub(crate) async fn new(
         log: Arc<dyn EventLog>,
         limits: WindowLimits,
         profiles: HashMap<SinkName, Profile>,
         has_tokens: bool,
-    ) -> Result<Self, LogError> {
+        reactor: Option<Options>,
+    ) -> Result<Self, StartError> {
         let newest = log.bounds().await?.newest;
         let revocations = if has_tokens {
             Revocations::load(&*log, Timestamp::now()).await?
         } else {
             Revocations::default()
         };
-        let shared = Shared { fanout: Fanout::new(limits, newest), wakers: Vec::new(), batches: 0 };
+        let window = Arc::new(Window::new(limits, newest));
+        let reactor_failed = Arc::new(Notify::new());
+        let start = |options| {
+            let (seen, failed): (Arc<dyn fanfare_reactor::Window>, _) =
+                (window.clone(), reactor_failed.clone());
+            Reactor::start(options, &seen, move || failed.notify_one())
+        };
+        let reactor = reactor.map(start).transpose()?;
         let (ending, _) = watch::channel(None);
         Ok(Self {
             log,
             profiles,
-            shared: Mutex::new(shared),
+            window,
             replay: Replay::new(),
-            registry: Registry::new(fresh_life(Timestamp::now())),
+            registry: Registry::new(fresh_life(Timestamp::now()), reactor.clone()),
             revocations,
             ending,
-            origin: Instant::now(),
+            reactor,
+            reactor_failed,
+            runtime: Handle::current(),
+            streams: AtomicUsize::new(0),
+            over: Notify::new(),
         })
     }
 
-    /// Feeds the window from the log's tail, for as long as the log lives.
-    pub(crate) async fn follow(self: Arc<Self>) -> LogEnded {
+    /// Feeds the window from the log's tail, for as long as the log and the reactor live.
+    pub(crate) async fn follow(self: Arc<Self>) -> DeliveryEnded {
         // These end with this.
         let mut beside = JoinSet::new();
         let hub = Arc::clone(&self);
@@ -98,7 +120,17 @@ impl Hub {
         beside.spawn(async move { hub.replay.age().await });
         let hub = Arc::clone(&self);
         beside.spawn(async move { hub.registry.cut(|| hub.now()).await });
-        let after = self.lock().fanout.newest();
+        tokio::select! {
+            () = self.follow_log() => {
+                self.end(CloseReason::LogReset);
+                DeliveryEnded::LogReset
+            }
+            () = self.reactor_failed.notified() => DeliveryEnded::Reactor,
+        }
+    }
+
+    async fn follow_log(&self) {
+        let after = self.window.look(Fanout::newest);
         let mut tail = self.log.tail(after).ready_chunks(TAIL_BATCH);
         let mut stalled = false;
         while let Some(items) = tail.next().await {
@@ -114,7 +146,7 @@ impl Hub {
                     Tail::Trimmed { oldest } => {
                         self.push(std::mem::take(&mut events));
                         warn!(%oldest, "retention overtook delivery; streams are told what they miss");
-                        self.lock().fanout.skip_to(oldest);
+                        self.window.skip_to(oldest);
                     }
                     Tail::Stalled(error) => {
                         if !std::mem::replace(&mut stalled, true) {
@@ -123,20 +155,24 @@ impl Hub {
                     }
                     Tail::EpochChanged => {
                         self.push(events);
-                        self.end(CloseReason::LogReset);
-                        return LogEnded;
+                        return;
                     }
                 }
             }
             self.push(events);
         }
-        self.end(CloseReason::LogReset);
-        LogEnded
     }
 
     /// Ends all streams, and those that open from now on.
     pub(crate) fn end(&self, reason: CloseReason) {
-        self.ending.send_if_modified(|ending| ending.replace(reason).is_none());
+        let is_first = self.ending.send_if_modified(|ending| {
+            let is_first = ending.is_none();
+            *ending = ending.or(Some(reason));
+            is_first
+        });
+        if let Some(reactor) = self.reactor.as_ref().filter(|_| is_first) {
+            reactor.end_all(reason);
+        }
     }
 
     pub(crate) fn log(&self) -> &dyn EventLog {
@@ -152,75 +188,74 @@ impl Hub {
     }
 
     pub(crate) fn now(&self) -> Moment {
-        self.origin.elapsed()
+        self.window.now()
+    }
+
+    /// Why all streams end, where they do.
+    pub(super) fn is_ending(&self) -> Option<CloseReason> {
+        *self.ending.borrow()
+    }
+
+    /// What writes streams of plain HTTP/1.1.
+    pub(super) fn reactor(&self) -> Option<&Reactor> {
+        self.reactor.as_ref()
     }
 
     pub(super) fn ending(&self) -> watch::Receiver<Option<CloseReason>> {
         self.ending.subscribe()
     }
 
-    /// Joins the group of a subscription with a stream that begins behind `after`; one that a client has `chosen` only where
-    /// there are not too many of them.
-    pub(super) fn join(
-        &self,
-        subscription: Subscription,
-        chosen: bool,
-        after: Option<Seq>,
-    ) -> Option<(GroupId, watch::Receiver<()>)> {
-        let mut shared = self.lock();
-        let group = if chosen {
-            shared.fanout.try_join(subscription, after)?
-        } else {
-            shared.fanout.join(subscription, after)
-        };
-        if shared.wakers.len() <= group.index() {
-            shared.wakers.resize_with(group.index() + 1, || None);
-        }
-        let waker = shared.wakers[group.index()]
-            .get_or_insert_with(|| Waker { wake: watch::channel(()).0, batch: 0 });
-        Some((group, waker.wake.subscribe()))
-    }
-
-    pub(super) fn leave(&self, group: GroupId) {
-        let mut shared = self.lock();
-        if shared.fanout.leave(group)
-            && let Some(waker) = shared.wakers.get_mut(group.index())
-        {
-            *waker = None;
-        }
-    }
-
-    /// Lets `look` see the window.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&Fanout) -> T) -> T {
-        look(&self.lock().fanout)
+    /// All streams look at this.
+    pub(super) fn window(&self) -> &Window {
+        &self.window
     }
 
     pub(super) fn replay(&self) -> &Replay {
         &self.replay
     }
 
+    /// Runs something beside the threads of the reactor, which must not wait.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.runtime.spawn(task).abort_handle()
+    }
+
+    /// Hands a page to a connection of the reactor that waits for it.
+    pub(super) fn answer(&self, id: ConnectionId, found: Found) {
+        if let Some(reactor) = &self.reactor {
+            reactor.answer(id, found);
+        }
+    }
+
+    pub(super) fn stream_begins(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Everything about it is over and told.
+    pub(super) fn stream_is_over(&self) {
+        if self.streams.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.over.notify_waiters();
+        }
+    }
+
+    /// Waits until no stream is open. New ones put that off.
+    pub(crate) async fn all_over(&self) {
+        loop {
+            // Asked for before the look, so that what changes behind it ends the wait.
+            let over = self.over.notified();
+            if self.streams() == 0 {
+                return;
+            }
+            over.await;
+        }
+    }
+
+    /// How many streams are open.
+    pub(crate) fn streams(&self) -> usize {
+        self.streams.load(Ordering::Acquire)
+    }
+
     fn push(&self, entries: Vec<Entry>) {
-        if entries.is_empty() {
-            return;
-        }
-        let mut shared = self.lock();
-        let Shared { fanout, wakers, batches } = &mut *shared;
-        *batches += 1;
-        let mut woken = Vec::new();
-        for entry in entries {
-            fanout.push(entry, |group| {
-                if let Some(Some(waker)) = wakers.get_mut(group.index())
-                    && std::mem::replace(&mut waker.batch, *batches) != *batches
-                {
-                    woken.push(waker.wake.clone());
-                }
-            });
-        }
-        // The streams that wake look at the window, so it is let go first.
-        drop(shared);
-        for waker in woken {
-            waker.send_replace(());
-        }
+        self.window.push(entries, self.reactor.as_ref());
     }
 
     /// Encodes an event once for each profile that its sinks write.
@@ -235,11 +270,5 @@ impl Hub {
             }
         }
         Entry { seq: stored.seq, kind: event.kind.clone(), deliveries: Arc::clone(&event.deliveries), frames }
-    }
-
-    /// No code that holds the lock leaves the window half changed when it panics; it only ever adds and removes whole
-    /// entries.
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

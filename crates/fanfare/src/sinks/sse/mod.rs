@@ -5,12 +5,15 @@ mod hub;
 mod identity;
 mod narrowing;
 mod open_stream;
+mod presence;
 mod registry;
 mod replay;
 mod revocations;
 mod start;
 mod stream;
+mod taken;
 mod turns;
+mod window;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -29,10 +32,10 @@ use tracing::{debug, info, warn};
 
 use crate::http::body::{Body, empty};
 use crate::http::cors::Cors;
-use crate::http::{HeaderMapView, Peer};
+use crate::http::{HeaderMapView, Peer, this_task};
 use crate::problem::Problem;
 
-pub(crate) use hub::Hub;
+pub(crate) use hub::{Hub, StartError};
 pub(crate) use identity::Identity;
 #[cfg(feature = "identity_jwt")]
 pub(crate) use identity::{Published, Tokens};
@@ -40,7 +43,8 @@ pub(crate) use open_stream::OpenStream;
 pub(crate) use registry::Selection;
 
 use identity::Denied;
-use open_stream::Validity;
+use open_stream::{Driver, Validity};
+use presence::{Opening, Presence};
 use stream::Stream;
 
 /// How long a client that found the server full is told to wait, at least. With the jitter, twice that at most.
@@ -230,15 +234,17 @@ impl StreamEndpoint {
             return put_off(request);
         };
         let chosen = subscription != self.subscription;
-        let validity = Validity { opened: Timestamp::now(), expires };
+        let validity = Validity { opened: Timestamp::now(), at: hub.now(), expires };
         let client = Client {
             retry: reconnects_by_itself(request).then(|| jittered(self.retry)),
-            expires: expires.map(|time| expiry(time, validity.opened, hub.now())),
+            expires: expires.map(|time| expiry(time, validity.opened, validity.at)),
         };
         debug!(sink = %self.name, peer = %peer.address, ?seen, ?start, "stream starts");
-        let validity = (peer.clone(), validity);
-        let known = (self.options(hub), client);
-        let Some(stream) = Stream::open(hub, (subscription, chosen), start, known, validity, place) else {
+        let options = self.options(hub);
+        let opening = Opening { subscription, chosen, start, options, client, peer: peer.address, validity };
+        let reactor = hub.reactor().filter(|_| peer.may_be_taken_over(request));
+        let driver = if reactor.is_some() { Driver::reactor() } else { Driver::task(this_task()) };
+        let Some((presence, session)) = Presence::open(hub, opening, driver, place) else {
             warn!(
                 sink = %self.name,
                 peer = %peer.address,
@@ -249,10 +255,14 @@ impl StreamEndpoint {
             return put_off(request);
         };
         // Whoever is revoked from now on finds the stream in the registry; who was since the first look, here.
-        if self.is_revoked(hub, stream.user(), issued) {
-            stream.end(CloseReason::Revoked);
+        if self.is_revoked(hub, presence.user(), issued) {
+            presence.shared().end(CloseReason::Revoked, reactor);
         }
-        with_head(stream.into_body(), head)
+        let body = match reactor {
+            Some(reactor) => taken::body(presence, session, reactor.clone()),
+            None => Stream::new(presence, session, peer.clone()).into_body(),
+        };
+        with_head(body, head)
     }
 }
 

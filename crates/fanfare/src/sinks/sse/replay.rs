@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fanfare_event::Seq;
-use fanfare_log::LogError;
-use fanfare_stream::{PAGE_EVENTS, PageCache, Subscription, View};
+use fanfare_stream::{Found, PAGE_EVENTS, PageCache, Subscription, View};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
@@ -35,17 +34,6 @@ const READ_PATIENCE: Duration = Duration::from_millis(100);
 /// Events that are encoded without letting others run, so that a live event does not wait for a whole page.
 const ENCODE_EVENTS: usize = 16;
 
-/// What a stream that is behind gets for its cursor.
-#[derive(Debug)]
-pub(super) enum Found {
-    /// Its part of the log.
-    Page(View),
-    /// The log no longer has anything before this.
-    Trimmed(Seq),
-    /// There is nothing yet.
-    Nothing,
-}
-
 /// What came of reading from a place.
 #[derive(Clone, Debug)]
 enum Read {
@@ -53,7 +41,7 @@ enum Read {
     Page,
     Trimmed(Seq),
     Nothing,
-    Failed(LogError),
+    Failed,
 }
 
 /// The pages, and the reads that are under way.
@@ -113,32 +101,32 @@ impl Replay {
         }
     }
 
-    /// The page that `from` lies in. Who gives up waiting for it does no harm; the read goes on for others.
+    /// What a stream that is behind gets for its cursor: the page that `from` lies in. Who gives up waiting for it does no harm; the read goes on for others.
     pub(super) async fn page(
         &self,
         hub: &Arc<Hub>,
         from: Seq,
         subscription: &Subscription,
         in_turn: bool,
-    ) -> Result<Found, LogError> {
+    ) -> Found {
         if in_turn {
             self.turns.take().await;
         }
         loop {
             let (start, mut read) = match self.find(hub, from, subscription) {
-                Looked::Found(page) => return Ok(Found::Page(page)),
+                Looked::Found(page) => return Found::Page(page),
                 Looked::Reading(start, read) => (start, read),
             };
             let came = match read.wait_for(Option::is_some).await {
                 Ok(came) => came.clone(),
                 // The read is gone without a word: it panicked.
-                Err(_) => Some(Read::Failed(LogError("a read did not end".to_owned()))),
+                Err(_) => Some(Read::Failed),
             };
             // What came of another place's read is no answer here, but may have brought this one's page.
             match came {
-                Some(Read::Failed(error)) => return Err(error),
-                Some(Read::Trimmed(oldest)) if start == from => return Ok(Found::Trimmed(oldest)),
-                Some(Read::Nothing) if start == from => return Ok(Found::Nothing),
+                Some(Read::Failed) => return Found::Failed,
+                Some(Read::Trimmed(oldest)) if start == from => return Found::Trimmed(oldest),
+                Some(Read::Nothing) if start == from => return Found::Nothing,
                 _ => {}
             }
         }
@@ -159,7 +147,7 @@ impl Replay {
         let max = shared.pages.next_page(from).map_or(READ_EVENTS, |next| {
             usize::try_from(next.get() - from.get()).map_or(READ_EVENTS, |seqs| seqs.min(READ_EVENTS))
         });
-        if let Some((entries, next)) = hub.look(|fanout| fanout.read(from, max)) {
+        if let Some((entries, next)) = hub.window().look(|fanout| fanout.read(from, max)) {
             shared.pages.insert(from, next, entries);
             if let Some(page) = shared.pages.find(from, subscription) {
                 return Looked::Found(page);
@@ -186,7 +174,7 @@ impl Replay {
                 if !self.failing.swap(true, Ordering::Relaxed) {
                     warn!(%error, "the log cannot be read; streams that are behind wait");
                 }
-                return Read::Failed(error);
+                return Read::Failed;
             }
         };
         if self.failing.swap(false, Ordering::Relaxed) {

@@ -1,31 +1,23 @@
-//! One stream: drives its session, and says in the log when it opened and why it ended.
+//! A stream as the body of a response: the portable way. The other one is in `taken`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanfare_event::UserId;
 use fanfare_stream::frame::Frame;
-use fanfare_stream::{
-    Client, CloseReason, GroupId, Moment, Session, SessionOptions, Start, Step, Subscription,
-};
+use fanfare_stream::{CloseReason, Session, Step};
 use futures_util::stream;
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::StreamBody;
 use tokio::sync::watch;
-use tracing::info;
 
-use super::Place;
-use super::hub::Hub;
-use super::open_stream::{OpenStream, Validity};
-use super::replay::Found;
+use super::presence::Presence;
+use crate::http::Peer;
 use crate::http::body::{Body, Ended};
-use crate::http::{Peer, this_task};
 
 /// A stream while it is open. Dropped by the connection when that ends, whoever ended it.
 pub(super) struct Stream {
-    hub: Arc<Hub>,
-    /// The same for others.
-    shared: Arc<OpenStream>,
+    presence: Presence,
+    peer: Peer,
     session: Session,
     /// Frames that the session has decided on and the connection has not taken yet.
     out: VecDeque<Bytes>,
@@ -33,55 +25,13 @@ pub(super) struct Stream {
     ending: watch::Receiver<Option<CloseReason>>,
     /// Why the server ends it; what is in `out` still goes out.
     closing: Option<CloseReason>,
-    opened: Moment,
-    /// There until the stream ends.
-    place: Option<Place>,
 }
 
 impl Stream {
-    /// Opens it. `None` where its client has `chosen` what it sees, and streams see too many different things already.
-    pub(super) fn open(
-        hub: &Arc<Hub>,
-        (subscription, chosen): (Subscription, bool),
-        start: Start,
-        (options, client): (Arc<SessionOptions>, Client),
-        (peer, validity): (Peer, Validity),
-        place: Place,
-    ) -> Option<Self> {
-        let (group, woken): (GroupId, _) = hub.join(subscription.clone(), chosen, start.after)?;
-        let opened = hub.now();
-        let end = client.expires.map(|expires| expires.at);
-        let shared = hub.registry().open(subscription, peer, validity, end, this_task());
-        let session = Session::new(group, start, options, client, opened);
-        shared.has_come_to(session.position().after);
-        info!(
-            sink = %shared.subscription.sink,
-            peer = %shared.peer.address,
-            position = %session.position(),
-            connection = hub.registry().id(&shared),
-            user = shared.subscription.user.as_ref().map(debug),
-            "stream opened"
-        );
-        Some(Self {
-            shared,
-            session,
-            out: VecDeque::new(),
-            woken,
-            ending: hub.ending(),
-            closing: None,
-            opened,
-            place: Some(place),
-            hub: Arc::clone(hub),
-        })
-    }
-
-    pub(super) fn user(&self) -> Option<&UserId> {
-        self.shared.subscription.user.as_ref()
-    }
-
-    /// Ends it as soon as it is read.
-    pub(super) fn end(&self, reason: CloseReason) {
-        self.shared.end(reason);
+    pub(super) fn new(presence: Presence, session: Session, peer: Peer) -> Self {
+        let hub = presence.hub();
+        let (woken, ending) = (hub.window().woken(presence.group()), hub.ending());
+        Self { presence, peer, session, out: VecDeque::new(), woken, ending, closing: None }
     }
 
     pub(super) fn into_body(self) -> Body {
@@ -89,13 +39,13 @@ impl Stream {
             let frame = stream.next().await;
             Some((frame, stream))
         });
-        StreamBody::new(frames).boxed_unsync()
+        Body::new(StreamBody::new(frames))
     }
 
     async fn next(&mut self) -> Result<http_body::Frame<Bytes>, Ended> {
         loop {
             if self.closing.is_none()
-                && let Some(reason) = self.shared.ending()
+                && let Some(reason) = self.presence.shared().ending()
             {
                 // What the client has not got yet it gets when it comes back, if it may.
                 self.out.clear();
@@ -116,12 +66,13 @@ impl Stream {
         // Both are marked as seen before the look, so that what changes behind it wakes the wait.
         self.woken.borrow_and_update();
         let ending = *self.ending.borrow_and_update();
-        if let Some(reason) = ending.or(self.shared.ending()) {
+        let (hub, shared) = (Arc::clone(self.presence.hub()), Arc::clone(self.presence.shared()));
+        if let Some(reason) = ending.or(shared.ending()) {
             return self.close(reason);
         }
-        let now = self.hub.now();
-        let Self { hub, shared, session, out, .. } = self;
-        let step = hub.look(|fanout| session.poll(now, fanout));
+        let now = hub.now();
+        let Self { session, out, .. } = self;
+        let step = hub.window().look(|fanout| session.poll(now, fanout));
         if let Step::Batch(batch) = &step {
             out.extend(batch.frames().iter().map(Frame::content));
             session.sent(batch, batch.frames().len(), now);
@@ -133,20 +84,14 @@ impl Stream {
             Step::Close(reason) => self.close(reason),
             Step::Read { from, in_turn, until } => {
                 // On the heap, because most streams are hardly ever behind.
-                let page = Box::pin(hub.replay().page(hub, from, &shared.subscription, in_turn));
+                let page = Box::pin(hub.replay().page(&hub, from, &shared.subscription, in_turn));
                 let found = tokio::select! {
                     found = page => found,
                     _ = self.ending.changed() => return,
                     () = shared.ended() => return,
                     () = tokio::time::sleep(until.saturating_sub(now)) => return,
                 };
-                let now = self.hub.now();
-                match found {
-                    Ok(Found::Page(page)) => self.out.extend(self.session.page(now, &page)),
-                    Ok(Found::Trimmed(oldest)) => self.session.trimmed(oldest),
-                    Ok(Found::Nothing) => self.session.nothing_new(now),
-                    Err(_) => self.session.log_failed(now),
-                }
+                self.out.extend(self.session.found(hub.now(), found));
             }
             Step::Wait { until } => {
                 let patience = until.saturating_sub(now);
@@ -168,27 +113,11 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // Given back before the end is told, so that who reads that finds the place free.
-        self.hub.leave(self.session.group());
-        self.hub.registry().close(&self.shared);
-        self.place = None;
-        // A client that took nothing any more was not told that the server ends, but that is why it ends.
-        let told = self.closing.or(self.shared.ending()).or(*self.ending.borrow());
-        let reason = told.unwrap_or_else(|| {
-            if self.shared.peer.has_stalled() { CloseReason::Stalled } else { CloseReason::ClientGone }
+        let reason = self.closing.unwrap_or_else(|| match self.presence.untold() {
+            CloseReason::ClientGone if self.peer.has_stalled() => CloseReason::Stalled,
+            reason => reason,
         });
-        let seconds = self.hub.now().saturating_sub(self.opened).as_secs_f64();
-        info!(
-            sink = %self.shared.subscription.sink,
-            peer = %self.shared.peer.address,
-            %reason,
-            seconds = format_args!("{seconds:.3}"),
-            frames = self.session.frames(),
-            position = %self.session.position(),
-            connection = self.hub.registry().id(&self.shared),
-            user = self.shared.subscription.user.as_ref().map(debug),
-            "stream ended"
-        );
+        self.presence.end(reason, self.session.frames(), self.session.after());
     }
 }
 
@@ -200,7 +129,7 @@ pub(super) fn ending(last: Frame) -> Body {
             None => Some((Err(flushed().await), None)),
         }
     });
-    StreamBody::new(frames).boxed_unsync()
+    Body::new(StreamBody::new(frames))
 }
 
 /// hyper drops what it has not flushed when a body fails. It flushes when a body is not ready, so the body is not

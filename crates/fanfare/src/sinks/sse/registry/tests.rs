@@ -4,7 +4,7 @@ use super::*;
 use fanfare_event::{NamePatterns, Profile};
 
 fn registry() -> Registry {
-    Registry::new(12_345)
+    Registry::new(12_345, None)
 }
 
 fn open(
@@ -21,8 +21,10 @@ fn open(
         rooms: rooms.iter().map(|room| RoomName::new(room).unwrap()).collect(),
         user: user.map(|user| UserId::new(user).unwrap()),
     };
-    let validity = Validity { opened: "2026-11-21T15:00:00Z".parse().unwrap(), expires: None };
-    registry.open(subscription, Peer::at("127.0.0.1:1".parse().unwrap()), validity, end, None)
+    let opened = "2026-11-21T15:00:00Z".parse().unwrap();
+    let validity = Validity { opened, at: Moment::ZERO, expires: None };
+    let peer = "127.0.0.1:1".parse().unwrap();
+    registry.open(subscription.into(), peer, validity, end, Driver::task(None))
 }
 
 fn selection(sink: Option<&str>, user: Option<&str>, room: Option<&str>) -> Selection {
@@ -170,7 +172,7 @@ proptest! {
             registry.close(&known.stream);
         }
         let left = registry.lock();
-        let Streams { last: _, all, of_sink, of_user, of_room, cuts } = &*left;
-        prop_assert_eq!((all.len(), of_sink.len(), of_user.len(), of_room.len(), cuts.len()), (0, 0, 0, 0, 0));
+        let Streams { last: _, all, of_user, of_room, cuts, cut_at } = &*left;
+        prop_assert_eq!((all.len(), of_user.len(), of_room.len(), cuts.len(), cut_at.len()), (0, 0, 0, 0, 0));
     }
 }
