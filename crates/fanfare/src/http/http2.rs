@@ -65,7 +65,8 @@ where
         .max_send_buf_size(PORTION)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .keep_alive_interval(deadlines.send / 2)
+        // Not sooner: a client that has something to take and takes nothing is to end as that, and not for a ping.
+        .keep_alive_interval(deadlines.send)
         .keep_alive_timeout(deadlines.send);
     let service = Arc::new(service);
     let has_asked = AtomicBool::new(false);

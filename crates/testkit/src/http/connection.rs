@@ -52,6 +52,12 @@ impl Connection {
         self.stream.certificate()
     }
 
+    /// Whether the handshake took up a former one.
+    #[cfg(feature = "tls")]
+    pub fn is_resumed(&self) -> bool {
+        self.stream.is_resumed()
+    }
+
     /// Asks the kernel to buffer only about so many bytes for us, so that a server soon meets a full socket.
     /// The kernel doubles the number and has a minimum of its own.
     pub fn shrink_receive_buffer(&self, bytes: usize) -> io::Result<()> {

@@ -41,6 +41,13 @@ impl Stream {
         let Self::Tls(stream) = self else { return None };
         stream.conn.peer_certificates()?.first().map(|certificate| certificate.to_vec())
     }
+
+    /// Whether the handshake took up a former one.
+    #[cfg(feature = "tls")]
+    pub(super) fn is_resumed(&self) -> bool {
+        let Self::Tls(stream) = self else { return false };
+        stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
 }
 
 impl Read for Stream {

@@ -109,11 +109,12 @@ impl Tls {
     fn read_anew(&self) -> bool {
         match self.files.load() {
             Ok(Loaded { config, identity, .. }) => {
-                let Identity { subject, expires, .. } = &identity;
+                let current = Current { config: Arc::new(config), identity: identity.clone() };
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
+                // Who reads this can rely on it.
+                let Identity { subject, expires, .. } = identity;
                 let expires = expires.map(tracing::field::display);
                 info!(listener = self.listener, subject, expires, "certificate read anew");
-                let current = Current { config: Arc::new(config), identity };
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
                 true
             }
             Err(error) => {

@@ -30,21 +30,26 @@ pub(crate) struct Connection {
 impl Connection {
     /// Without TLS, by prior knowledge (RFC 9113, 3.3).
     pub(crate) async fn tcp(addr: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(addr).await.unwrap()).await
+        Self::with_window(addr, WINDOW).await
+    }
+
+    /// The same, with another window for each stream.
+    pub(crate) async fn with_window(addr: SocketAddr, window: u32) -> Self {
+        Self::over(TcpStream::connect(addr).await.unwrap(), window).await
     }
 
     #[cfg(feature = "tls")]
     pub(crate) async fn tls(addr: SocketAddr, client: &fanfare_testkit::tls::TlsClient) -> Self {
         let connector = tokio_rustls::TlsConnector::from(client.config());
         let tcp = TcpStream::connect(addr).await.unwrap();
-        Self::over(connector.connect(addr.ip().into(), tcp).await.unwrap()).await
+        Self::over(connector.connect(addr.ip().into(), tcp).await.unwrap(), WINDOW).await
     }
 
-    async fn over<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(io: IO) -> Self {
+    async fn over<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(io: IO, window: u32) -> Self {
         let mut builder = Builder::new();
         builder
-            .initial_window_size(WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_window_size(window)
+            .initial_connection_window_size(CONNECTION_WINDOW.max(window * 4))
             .enable_push(false);
         let (requests, connection) = builder.handshake(io).await.unwrap();
         let driver = tokio::spawn(async move {

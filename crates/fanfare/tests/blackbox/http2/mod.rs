@@ -94,6 +94,25 @@ async fn a_stream_that_takes_nothing_is_reset_and_the_others_miss_nothing() {
     assert!(ids.iter().skip(1).all(|id| Some(id) == expected.next().as_ref()), "{ids:?}");
 }
 
+/// On one thread, so that the connection reads nothing while the test waits. Its windows are never full, but its socket is.
+#[tokio::test(flavor = "current_thread")]
+async fn a_connection_that_reads_nothing_ends_with_all_its_streams() {
+    let server = serve_sink("[http]\nsend_timeout = \"1s\"\n");
+    let connection = Connection::with_window(server.addr(), 1 << 28).await;
+    let streams = [connection.stream(STREAM, &[]).await, connection.stream(STREAM, &[]).await];
+    let ended =
+        || -> Vec<_> { server.log().into_iter().filter(|line| line.contains("stream ended")).collect() };
+    kit::eventually("end of both streams", || {
+        kit::publish(&server, &json!({"type": "t", "filling": "x".repeat(500_000)}));
+        (ended().len() == 2).then_some(())
+    });
+    // Where the socket takes long to fill, an unanswered ping is first.
+    let reasons = ["reason=stalled", "reason=client_gone"];
+    let is_known = |line: &String| reasons.iter().any(|reason| line.contains(reason));
+    assert!(ended().iter().all(is_known), "{:#?}", ended());
+    drop(streams);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_upload_that_gets_stuck_holds_up_no_other() {
     let server = serve(BASIC);

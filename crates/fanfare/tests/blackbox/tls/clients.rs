@@ -121,6 +121,28 @@ fn a_certificate_of_another_authority_ends_the_handshake() {
 }
 
 #[test]
+fn who_resumes_is_who_he_was_until_his_authority_is_gone() {
+    let rule = "[sinks.events]\ntype = \"sse\"\nid = \"events\"\n[sinks.events.headers]\n\
+                \"X-Client-Certificate-Subject\" = { type = \"matches\", pattern = \"^CN=a,\" }\n";
+    let secure = Secure::with(&asking(rule), &[]);
+    let client = secure.client(Some(&secure.authority.client("Acme", "a").unwrap()));
+    let head = || {
+        let mut connection = Connection::open_tls(secure.addr(), &client)?;
+        connection.send_request("HEAD", "/sse/events", &[], b"")?;
+        let head = connection.read_head(LONG)?;
+        Ok::<_, std::io::Error>((connection.is_resumed(), head.status))
+    };
+    assert_eq!(head().unwrap(), (false, 200));
+    assert_eq!(head().unwrap(), (true, 200));
+
+    let other = Authority::new("other").unwrap();
+    fs::write(secure.server.dir().join("ca.pem"), other.pem()).unwrap();
+    secure.server.wait_for_log("certificate read anew", LONG).unwrap();
+    assert!(head().is_err(), "the server believes another authority now");
+    secure.server.wait_for_log("client certificate refused", LONG).unwrap();
+}
+
+#[test]
 fn a_proxy_s_word_is_taken_where_nobody_is_asked() {
     let rule = "[sinks.events.headers]\n\"X-Client-Certificate-Subject\" = { type = \"matches\", pattern = \"^CN=a\" }\n";
     let secure = Secure::start(rule);
