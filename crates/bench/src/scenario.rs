@@ -15,9 +15,12 @@ use crate::target::{Site, Started, Target};
 const WARM_UP: (u32, u32) = (20, 20);
 
 /// Events that make clients stall which read nothing: 6 MiB, more than the kernel's buffers hold of a connection
-/// (`tcp_wmem` is 4 MiB by default), and slow enough for those who read a thousand times as much.
-const FILL: Pace = Pace { rate: 20, burst: 1, bytes: 64 * 1024 };
+/// (`tcp_wmem` is 4 MiB by default).
 const FILL_EVENTS: u32 = 96;
+const FILL_BYTES: usize = 64 * 1024;
+
+/// How many of them are delivered in a second, to all clients together: what a CPU can copy, with air.
+const FILL_DELIVERIES: u32 = 20_000;
 
 /// How long clients that arrive at once may take: well beyond any target, and beyond the kernel's first few attempts.
 const ARRIVAL_LIMIT: Duration = Duration::from_mins(1);
@@ -67,7 +70,7 @@ impl Scenario {
     pub(crate) fn about(&self) -> Duration {
         let phases = 1 + u32::from(self.burst > 0) + u32::from(self.publishes_alone);
         let opening = (self.clients + self.arriving) / 8000 + 1;
-        let filling = if self.fills { FILL_EVENTS / FILL.rate + 1 } else { 0 };
+        let filling = if self.fills { FILL_EVENTS / self.fill().rate + 1 } else { 0 };
         Duration::from_secs((self.seconds * phases + opening + filling + self.idle).into())
     }
 
@@ -80,6 +83,11 @@ impl Scenario {
 
     fn events(&self) -> u32 {
         self.pace.rate * self.seconds
+    }
+
+    fn fill(&self) -> Pace {
+        let rate = (FILL_DELIVERIES / self.clients.max(1)).clamp(1, 500);
+        Pace { rate, burst: 1, bytes: FILL_BYTES }
     }
 }
 
@@ -108,7 +116,7 @@ impl Measure {
             self.idle(&mut load, scenario.idle)?;
         }
         if scenario.fills {
-            load.publish(FILL, |published, _| published < FILL_EVENTS)?;
+            load.publish(scenario.fill(), |published, _| published < FILL_EVENTS)?;
             load.tally.latencies.clear();
         }
         self.fan_out(&mut load, scenario, publishing)?;
