@@ -84,7 +84,7 @@ impl<O: Owner> Worker<O> {
     /// Writes what is pending. Returns whether nothing is any more, but for what goes out with what comes next.
     fn flush(&mut self, index: u32) -> Result<bool, CloseReason> {
         let Some(connection) = self.connections.at(index) else { return Ok(false) };
-        if connection.flags.is_new {
+        if connection.flags.is_new || connection.pending.is_none() {
             return Ok(true);
         }
         if !connection.flags.is_full {

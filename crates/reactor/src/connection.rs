@@ -22,8 +22,9 @@ const MAX_GARBAGE: u32 = 64 * 1024;
 /// Reads of a turn, so that a client that sends without end holds up nobody.
 const TURN_READS: usize = 8;
 
-/// There is one for each client, and an idle one costs no more than this: what all have in common, and what only those
-/// need who have a full socket, is elsewhere.
+/// There is one for each client, so it is small: what all have in common, and what only those need who have a full
+/// socket, is elsewhere. An idle one takes 208 bytes at most with its places in a group, in the wheel and in a queue (`tests/memory.rs`),
+/// with an owner of 48.
 pub(crate) struct Connection<O> {
     stream: TcpStream,
     pub(crate) session: Session,
@@ -57,7 +58,7 @@ pub(crate) struct Flags {
 
 /// What a connection holds while its socket is full: the rest of what has begun, and nothing that has not. That is at most
 /// the rest of one frame, or one page with a keep-alive before it, or the head of the response with what comes
-/// first; and a farewell. Frames and pages are shared with all who need them.
+/// first; and a farewell. Frames and pages are shared with all who need them; what is its own takes less than a kilobyte.
 #[derive(Debug)]
 pub(crate) struct Pending {
     parts: Vec<Bytes>,

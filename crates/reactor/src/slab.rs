@@ -18,7 +18,7 @@ pub(crate) struct Slab<T> {
     vacant: u32,
 }
 
-struct Slot<T> {
+pub(crate) struct Slot<T> {
     generation: NonZeroU32,
     state: State<T>,
 }

@@ -3,6 +3,10 @@
 
 mod delivery;
 mod endings;
+mod memory;
+mod pages;
+mod passes;
+mod properties;
 mod threads;
 
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -16,11 +20,12 @@ use fanfare_event::{
     Audience, Delivery, Epoch, EventType, NamePatterns, Profile, RoomName, Seq, SinkName, Target,
 };
 use fanfare_stream::{
-    Client, CloseReason, Entry, Fanout, Found, Frames, GroupId, Moment, OnLag, Session, SessionOptions,
-    Start, Subscription, WindowLimits,
+    Client, CloseReason, Entry, Fanout, Found, Frames, GroupId, Moment, OnLag, PageCache, Session,
+    SessionOptions, Start, Subscription, WindowLimits,
 };
 use mio::Events;
 
+use crate::id::Place;
 use crate::inbox::Inbox;
 use crate::mail::{Command, Mail};
 use crate::worker::Worker;
@@ -32,6 +37,9 @@ const SOON: Duration = Duration::from_secs(20);
 pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Events of a page.
+const PAGE: usize = 10;
 
 /// What a response begins with here.
 const HEAD: &str = "HTTP/1.1 200 OK\r\n\r\n";
@@ -45,7 +53,7 @@ pub(crate) struct Shared {
 }
 
 /// What a connection's owner was told, and says.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Record {
     pub(crate) id: OnceLock<ConnectionId>,
     pub(crate) ending: OnceLock<CloseReason>,
@@ -53,16 +61,20 @@ pub(crate) struct Record {
     pub(crate) reads: Mutex<Vec<Seq>>,
     /// Why it ended, and how many frames it was given until then.
     pub(crate) ended: Mutex<Option<(CloseReason, u64)>>,
+    /// What happens elsewhere as soon as the cursor has moved again.
+    pub(crate) meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Recorder(Arc<Record>);
+pub(crate) struct Recorder(Arc<Record>, Arc<Shared>);
 
 /// The other end of a connection.
 pub(crate) struct Peer {
     pub(crate) socket: TcpStream,
-    /// What came, undecoded.
+    /// What came, undecoded, and how much of that is decoded.
     pub(crate) raw: Vec<u8>,
+    decoded: usize,
+    content: String,
+    pub(crate) subscription: Subscription,
     pub(crate) record: Arc<Record>,
 }
 
@@ -72,8 +84,8 @@ pub(crate) struct World {
     pub(crate) inbox: Arc<Inbox<Mail<Recorder>>>,
     events: Events,
     listener: TcpListener,
-    /// The seq of the newest event.
-    newest: u64,
+    /// All that was published.
+    pub(crate) log: Vec<Entry>,
 }
 
 /// How a connection is, where that matters.
@@ -98,14 +110,7 @@ impl Shared {
     }
 
     /// A session that has joined its group.
-    pub(crate) fn session(&self, wanted: &Wanted) -> Session {
-        let subscription = Subscription {
-            sink: SinkName::new("events"),
-            types: NamePatterns::any(),
-            profile: Profile::Cdevent,
-            rooms: wanted.room.iter().map(|room| RoomName::new(room).unwrap()).collect(),
-            user: None,
-        };
+    pub(crate) fn session(&self, subscription: Subscription, wanted: &Wanted) -> Session {
         let after = Seq::new(wanted.after);
         let options = SessionOptions {
             epoch: Epoch::new("e1").unwrap(),
@@ -119,21 +124,8 @@ impl Shared {
         Session::new(group, Start { after, gap: None }, Arc::new(options), client, self.now())
     }
 
-    /// Takes an event for everyone, or for a room, with this frame. Returns who sees it.
-    pub(crate) fn push(&self, seq: u64, frame: &str, room: Option<&str>) -> Vec<GroupId> {
-        let mut frames = Frames::default();
-        frames.set(Profile::Cdevent, frame.to_owned().into());
-        let audience = match room {
-            Some(room) => Audience::Only([Target::Room(RoomName::new(room).unwrap())].into()),
-            None => Audience::Everyone,
-        };
-        let delivery = Delivery { sink: SinkName::new("events"), audience };
-        let entry = Entry {
-            seq: Seq::new(seq).unwrap(),
-            kind: EventType::new("a").unwrap(),
-            deliveries: [delivery].into(),
-            frames,
-        };
+    /// Takes an event. Returns who sees it.
+    pub(crate) fn push(&self, entry: Entry) -> Vec<GroupId> {
         let mut saw = Vec::new();
         self.fanout.lock().unwrap().push(entry, |group| saw.push(group));
         saw
@@ -141,6 +133,23 @@ impl Shared {
 
     pub(crate) fn pass_time(&self, time: Duration) {
         *self.now.lock().unwrap() += time;
+    }
+}
+
+/// An event for everyone, or for a room, with this frame.
+pub(crate) fn entry(seq: u64, frame: &str, room: Option<&str>) -> Entry {
+    let mut frames = Frames::default();
+    frames.set(Profile::Cdevent, frame.to_owned().into());
+    let audience = match room {
+        Some(room) => Audience::Only([Target::Room(RoomName::new(room).unwrap())].into()),
+        None => Audience::Everyone,
+    };
+    let delivery = Delivery { sink: SinkName::new("events"), audience };
+    Entry {
+        seq: Seq::new(seq).unwrap(),
+        kind: EventType::new("a").unwrap(),
+        deliveries: [delivery].into(),
+        frames,
     }
 }
 
@@ -165,7 +174,12 @@ impl Owner for Recorder {
     }
 
     fn has_come_to(&self, after: Option<Seq>) {
-        *self.0.after.lock().unwrap() = after;
+        let before = std::mem::replace(&mut *self.0.after.lock().unwrap(), after);
+        if before < after
+            && let Some(meanwhile) = self.0.meanwhile.lock().unwrap().take()
+        {
+            meanwhile();
+        }
     }
 
     fn read(&mut self, id: ConnectionId, from: Seq, _: bool) {
@@ -176,7 +190,15 @@ impl Owner for Recorder {
     fn ended(self, reason: CloseReason, session: &Session) {
         let before = self.0.ended.lock().unwrap().replace((reason, session.frames()));
         assert_eq!(before, None, "a connection ends once");
+        self.1.fanout.lock().unwrap().leave(session.group());
     }
+}
+
+/// A segment of loopback is larger than a small buffer, and then goes by timers.
+pub(crate) fn listen() -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket2::SockRef::from(&listener).set_tcp_mss(1000).unwrap();
+    listener
 }
 
 /// Both ends of a connection; the first does not block.
@@ -191,19 +213,27 @@ pub(crate) fn pair(listener: &TcpListener) -> (TcpStream, TcpStream) {
 
 /// A connection to hand over, and its other end.
 pub(crate) fn connect(
-    window: &Shared,
+    window: &Arc<Shared>,
     listener: &TcpListener,
     wanted: &Wanted,
 ) -> (NewConnection<Recorder>, Peer) {
     let (stream, socket) = pair(listener);
     if let Some(bytes) = wanted.send_buffer {
         socket2::SockRef::from(&stream).set_send_buffer_size(bytes).unwrap();
-        socket2::SockRef::from(&socket).set_recv_buffer_size(bytes).unwrap();
+        socket2::SockRef::from(&socket).set_recv_buffer_size(bytes * 16).unwrap();
     }
     let record = Arc::new(Record::default());
-    let (session, owner) = (window.session(wanted), Recorder(Arc::clone(&record)));
+    let subscription = Subscription {
+        sink: SinkName::new("events"),
+        types: NamePatterns::any(),
+        profile: Profile::Cdevent,
+        rooms: wanted.room.iter().map(|room| RoomName::new(room).unwrap()).collect(),
+        user: None,
+    };
+    let (session, owner) =
+        (window.session(subscription.clone(), wanted), Recorder(Arc::clone(&record), Arc::clone(window)));
     let connection = NewConnection { stream, head: Bytes::from_static(HEAD.as_bytes()), session, owner };
-    (connection, Peer { socket, raw: Vec::new(), record })
+    (connection, Peer { socket, raw: Vec::new(), decoded: 0, content: String::new(), subscription, record })
 }
 
 impl Peer {
@@ -221,6 +251,7 @@ impl Peer {
                 Ok(0) => return false,
                 Ok(count) => {
                     self.raw.extend_from_slice(&buffer[..count]);
+                    self.decode();
                     limit -= count;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
@@ -230,26 +261,44 @@ impl Peer {
         true
     }
 
-    /// The content of the whole chunks of what came behind the head, and whether there is the beginning of another.
-    pub(crate) fn chunks(&self) -> (String, bool) {
-        let text = std::str::from_utf8(&self.raw).unwrap();
-        let Some(mut rest) = text.strip_prefix(HEAD) else {
-            assert!(HEAD.starts_with(text), "{text:?}");
-            return (String::new(), false);
-        };
-        let mut content = String::new();
-        while let Some((line, behind)) = rest.split_once("\r\n") {
-            let length = usize::from_str_radix(line, 16).unwrap();
-            let Some((chunk, end)) = behind.split_at_checked(length) else { break };
-            let Some(next) = end.strip_prefix("\r\n") else { break };
-            content.push_str(chunk);
-            rest = next;
+    /// Takes the content out of the chunks that are whole.
+    fn decode(&mut self) {
+        while let Some(text) = self.raw.get(self.decoded..).filter(|_| self.raw.len() >= HEAD.len()) {
+            if self.decoded == 0 {
+                assert!(text.starts_with(HEAD.as_bytes()));
+                self.decoded = HEAD.len();
+                continue;
+            }
+            let Some(end) = text.windows(2).position(|end| end == b"\r\n") else { break };
+            let length = std::str::from_utf8(&text[..end]).unwrap();
+            let length = usize::from_str_radix(length, 16).unwrap();
+            let Some(chunk) = text.get(end + 2..end + 2 + length + 2) else { break };
+            let content = chunk.strip_suffix(b"\r\n").unwrap();
+            self.content.push_str(std::str::from_utf8(content).unwrap());
+            self.decoded += end + 2 + length + 2;
         }
-        (content, !rest.is_empty())
     }
 
-    pub(crate) fn content(&self) -> String {
-        self.chunks().0
+    /// The content of the chunks that came whole.
+    pub(crate) fn content(&self) -> &str {
+        &self.content
+    }
+
+    /// Whether the end is within a chunk.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.decoded < self.raw.len()
+    }
+
+    /// Takes what has come, without another turn, until it has so many events.
+    pub(crate) fn expect(&mut self, events: u64) {
+        let (start, content) = (Instant::now(), numbers(1..=events));
+        while self.content() != content {
+            assert!(start.elapsed() < SOON && self.read(), "{:?} and not {content:?}", self.content());
+        }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.record.id.get().unwrap().place().unwrap()
     }
 
     pub(crate) fn ended(&self) -> Option<CloseReason> {
@@ -269,8 +318,8 @@ impl World {
         let (worker, _) =
             Worker::new(Thread(0), Arc::clone(&window) as _, Arc::clone(&inbox), count, SEND_TIMEOUT)
                 .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self { window, worker, inbox, events: Events::with_capacity(64), listener, newest: 0 }
+        let listener = listen();
+        Self { window, worker, inbox, events: Events::with_capacity(64), listener, log: Vec::new() }
     }
 
     pub(crate) fn tell(&self, command: Command<Recorder>) {
@@ -286,6 +335,20 @@ impl World {
         peer
     }
 
+    /// Gives a peer's owner the pages that it asked for, of a few events each.
+    pub(crate) fn give_pages(&self, peer: &Peer) {
+        let reads = std::mem::take(&mut *peer.record.reads.lock().unwrap());
+        for from in reads {
+            let start = usize::try_from(from.get()).unwrap() - 1;
+            let entries: Vec<_> = self.log.iter().skip(start).take(PAGE).cloned().collect();
+            let next = entries.last().map_or(from, |entry| entry.seq.next());
+            let mut pages = PageCache::new(usize::MAX);
+            pages.insert(from, next, entries);
+            let found = pages.find(from, &peer.subscription).map_or(Found::Nothing, Found::Page);
+            self.tell(Command::Answer(peer.place(), found));
+        }
+    }
+
     /// One that has its head and waits for events.
     pub(crate) fn join(&mut self, wanted: &Wanted) -> Peer {
         let mut peer = self.add(wanted);
@@ -298,19 +361,18 @@ impl World {
 
     /// Publishes the next event to everyone, or to a room. Its content is its number and a space.
     pub(crate) fn publish(&mut self, room: Option<&str>) {
-        let frame = format!("{} ", self.newest + 1);
-        self.publish_frame(&frame, room);
+        self.publish_frame(&format!("{} ", self.log.len() + 1), room);
     }
 
     /// The same with so many bytes in front.
     pub(crate) fn publish_bytes(&mut self, bytes: usize) {
-        let frame = format!("{}{} ", "x".repeat(bytes), self.newest + 1);
-        self.publish_frame(&frame, None);
+        self.publish_frame(&format!("{}{} ", "x".repeat(bytes), self.log.len() + 1), None);
     }
 
-    fn publish_frame(&mut self, frame: &str, room: Option<&str>) {
-        self.newest += 1;
-        let groups = self.window.push(self.newest, frame, room);
+    pub(crate) fn publish_frame(&mut self, frame: &str, room: Option<&str>) {
+        let entry = entry(self.log.len() as u64 + 1, frame, room);
+        self.log.push(entry.clone());
+        let groups = self.window.push(entry);
         let _ = self.inbox.leave(|mail| groups.into_iter().for_each(|group| mail.put_group(group)));
     }
 

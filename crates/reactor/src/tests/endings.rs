@@ -14,12 +14,11 @@ fn browser() -> Wanted {
 
 /// Fills the socket of a peer that reads nothing. Returns the number of the last event.
 fn fill(world: &mut World, peer: &Peer) -> u64 {
-    let place = peer.record.id.get().unwrap().place().unwrap();
-    while !world.worker.connections.get(place).unwrap().flags.is_full {
+    while !world.worker.connections.get(peer.place()).unwrap().flags.is_full {
         world.publish_bytes(64 * 1024);
         world.turn();
     }
-    world.newest
+    world.log.len() as u64
 }
 
 #[test]
@@ -59,9 +58,9 @@ fn a_kicked_one_gets_a_farewell() {
     world.publish(None);
     world.expect(&mut peer, &format!("{OPENING}1 "));
     peer.record.ending.set(CloseReason::Kicked).unwrap();
-    world.tell(Command::Look(peer.record.id.get().unwrap().place().unwrap()));
+    world.tell(Command::Look(peer.place()));
     world.expect_end(&mut peer, CloseReason::Kicked);
-    assert_eq!(peer.chunks(), (format!("{OPENING}1 {FAREWELL}"), false));
+    assert_eq!((peer.content(), peer.is_cut()), (&*format!("{OPENING}1 {FAREWELL}"), false));
     world.publish(None);
     world.expect(&mut other, &format!("{OPENING}1 2 "));
 }
@@ -76,7 +75,7 @@ fn what_begins_when_all_end_gets_its_head_and_a_farewell() {
     for (peer, content) in [(&mut before, format!("{OPENING}{FAREWELL}")), (&mut behind, FAREWELL.to_owned())]
     {
         world.expect_end(peer, CloseReason::Shutdown);
-        assert_eq!(peer.chunks(), (content, false));
+        assert_eq!((peer.content(), peer.is_cut()), (&*content, false));
     }
     assert!(world.worker.groups.is_empty());
 }
@@ -87,7 +86,7 @@ fn one_whose_owner_wants_no_more_ends_at_once() {
     let mut peer = world.add(&Wanted::default());
     peer.record.ending.set(CloseReason::Revoked).unwrap();
     world.expect_end(&mut peer, CloseReason::Revoked);
-    assert_eq!(peer.chunks(), (String::new(), false));
+    assert_eq!((peer.raw.len(), peer.is_cut()), (HEAD.len(), false));
 }
 
 #[test]
@@ -101,8 +100,7 @@ fn who_takes_nothing_is_stalled_and_who_takes_something_is_not() {
         // Who reads a little makes no room yet that the kernel would tell of.
         world.until("room", |world| {
             slow.read();
-            let place = slow.record.id.get().unwrap().place().unwrap();
-            let connection = world.worker.connections.get(place).unwrap();
+            let connection = world.worker.connections.get(slow.place()).unwrap();
             connection.pending.as_ref().is_none_or(|pending| {
                 let (deadline, _) = pending.deadline(SEND_TIMEOUT);
                 deadline >= world.worker.now + SEND_TIMEOUT
@@ -123,19 +121,18 @@ fn a_full_one_has_a_second_to_take_what_has_begun_and_the_farewell() {
         let newest = fill(&mut world, &peer);
         world.publish(None);
         peer.record.ending.set(CloseReason::Kicked).unwrap();
-        world.tell(Command::Look(peer.record.id.get().unwrap().place().unwrap()));
+        world.tell(Command::Look(peer.place()));
         world.turn();
         assert_eq!(peer.ended(), None);
         if takes {
             world.expect_end(&mut peer, CloseReason::Kicked);
-            let (content, is_cut) = peer.chunks();
-            assert!(content.ends_with(FAREWELL) && !is_cut);
-            assert!(!content.contains(&numbers([newest + 1])), "what had not begun is not sent");
+            assert!(peer.content().ends_with(FAREWELL) && !peer.is_cut());
+            assert!(!peer.content().contains(&numbers([newest + 1])), "what had not begun is not sent");
         } else {
             world.window.pass_time(Duration::from_secs(2));
             world.until("the end", |_| peer.ended().is_some());
             world.expect_end(&mut peer, CloseReason::Kicked);
-            assert!(peer.chunks().1);
+            assert!(peer.is_cut());
         }
     }
 }
@@ -145,7 +142,7 @@ fn one_that_is_cut_ends_whatever_it_waits_for() {
     let mut world = World::new(100);
     let peer = world.join(&browser());
     fill(&mut world, &peer);
-    let place = peer.record.id.get().unwrap().place().unwrap();
+    let place = peer.place();
     world.tell(Command::Cut(place));
     // It is gone: nothing of this means anybody.
     world.tell(Command::Cut(place));
@@ -163,8 +160,7 @@ fn what_a_client_sends_means_nothing_unless_it_is_too_much() {
     world.publish(None);
     world.expect(&mut peer, &numbers([1]));
     world.until("the garbage", |world| {
-        let place = peer.record.id.get().unwrap().place().unwrap();
-        world.worker.connections.get(place).unwrap().garbage() == 60_000
+        world.worker.connections.get(peer.place()).unwrap().garbage() == 60_000
     });
     peer.send(&[b'x'; 6_000]);
     world.expect_end(&mut peer, CloseReason::ClientGone);

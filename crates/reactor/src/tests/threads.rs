@@ -19,13 +19,15 @@ impl Threads {
         let reactor = Reactor::start(options, &(Arc::clone(&window) as _), move || {
             failed.fetch_add(1, Ordering::Relaxed);
         });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = listen();
         Self { window, reactor: reactor.unwrap(), listener, failures, newest: 0 }
     }
 
-    fn add(&self) -> Peer {
+    /// Behind the event with this seq.
+    fn add_behind(&self, after: u64) -> Peer {
         let seat = self.reactor.choose();
-        let (connection, peer) = connect(&self.window, &self.listener, &Wanted::default());
+        let (connection, peer) =
+            connect(&self.window, &self.listener, &Wanted { after, ..Wanted::default() });
         peer.socket.set_nonblocking(false).unwrap();
         peer.socket.set_read_timeout(Some(SOON)).unwrap();
         self.reactor.add(seat, connection);
@@ -34,7 +36,7 @@ impl Threads {
 
     fn publish(&mut self) {
         self.newest += 1;
-        let groups = self.window.push(self.newest, &format!("{} ", self.newest), None);
+        let groups = self.window.push(entry(self.newest, &format!("{} ", self.newest), None));
         for thread in 0..self.reactor.desks.len() {
             self.reactor.wake(Thread(u8::try_from(thread).unwrap()), &groups);
         }
@@ -62,7 +64,7 @@ impl Peer {
 #[test]
 fn all_threads_serve_and_the_last_handle_ends_them() {
     let mut threads = Threads::start(3);
-    let mut peers: Vec<_> = (0..12).map(|_| threads.add()).collect();
+    let mut peers: Vec<_> = (0..12).map(|_| threads.add_behind(0)).collect();
     let mut on = [0; 3];
     for peer in &mut peers {
         peer.wait_for("");
@@ -84,4 +86,59 @@ fn all_threads_serve_and_the_last_handle_ends_them() {
         peer.wait_for_end(CloseReason::Shutdown);
     }
     assert_eq!(threads.failures.load(Ordering::Relaxed), 0);
+}
+
+/// As many as a test may open files for.
+#[test]
+fn hundreds_that_come_while_events_flow_miss_nothing() {
+    let mut threads = Threads::start(2);
+    let mut peers = Vec::new();
+    for _ in 0..50 {
+        threads.publish();
+        for _ in 0..4 {
+            peers.push((threads.newest, threads.add_behind(threads.newest)));
+        }
+    }
+    for (after, peer) in &mut peers {
+        peer.wait_for(&numbers(*after + 1..=50));
+    }
+    // A place that is free is the next one's.
+    drop(peers.drain(..100));
+    let start = Instant::now();
+    while threads.reactor.connections() > 100 {
+        assert!(start.elapsed() < SOON, "who goes is not noticed");
+        std::thread::yield_now();
+    }
+    threads.reactor.end_all(CloseReason::Shutdown);
+    let mut late = threads.add_behind(50);
+    late.wait_for_end(CloseReason::Shutdown);
+    for (_, peer) in &mut peers {
+        peer.wait_for_end(CloseReason::Shutdown);
+    }
+    assert_eq!(threads.reactor.connections(), 0);
+}
+
+#[test]
+fn a_thread_that_panics_closes_what_it_has_and_tells() {
+    let mut threads = Threads::start(1);
+    let (mut peer, mut other) = (threads.add_behind(0), threads.add_behind(0));
+    for peer in [&mut peer, &mut other] {
+        peer.wait_for("");
+    }
+    *peer.record.meanwhile.lock().unwrap() = Some(Box::new(|| std::panic::resume_unwind(Box::new("a bug"))));
+    threads.publish();
+    for peer in [&mut peer, &mut other] {
+        while peer.read_some(1) {}
+        assert_eq!(peer.ended(), None, "nobody can say how");
+    }
+    let start = Instant::now();
+    while threads.failures.load(Ordering::Relaxed) == 0 {
+        assert!(start.elapsed() < SOON, "the failure is not told");
+        std::thread::yield_now();
+    }
+    // Nobody takes anything any more; what comes is dropped, and its place with it.
+    let before = threads.reactor.connections();
+    let late = threads.add_behind(0);
+    assert_eq!((Arc::strong_count(&late.record), threads.reactor.connections()), (1, before));
+    threads.publish();
 }
