@@ -72,7 +72,8 @@ pub(super) fn idle(outcomes: &[Outcome]) -> Vec<Row> {
 /// Of a run with so many clients that read nothing, and one without them.
 pub(super) fn stalled(clients: u32, outcomes: &[Outcome]) -> Vec<Row> {
     let Some((with, without)) = pair(outcomes) else { return Vec::new() };
-    let added = |column| Some(with.get(column)? - without.get(column)?);
+    // Two processes may differ by more than they add.
+    let added = |column| Some((with.get(column)? - without.get(column)?).max(0.0));
     let kernel = added(Column::Kernel).map(|added| added * f64::from(1 << 20) / f64::from(clients.max(1)));
     let measure =
         "p99 ms of the others, a tenth of all clients reading nothing; beside without them".to_owned();
