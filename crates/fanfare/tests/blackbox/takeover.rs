@@ -67,6 +67,50 @@ fn read_until(connection: &mut Connection, last: &str) -> String {
 }
 
 #[test]
+fn a_stream_begins_behind_all_that_its_client_has_not_read_yet() {
+    let server = serve(BASIC);
+    let missing = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n";
+    // The last ones are more than the buffers hold, so that answers still wait when the stream's turn comes; with many more
+    // the kernel waits ever longer for so small a window.
+    let waiting: Vec<_> = [20, 60, 80, 90]
+        .into_iter()
+        .map(|before| {
+            let mut connection = Connection::open(server.addr()).unwrap();
+            connection.shrink_receive_buffer(4 * 1024).unwrap();
+            connection.send(format!("{}{REQUEST}", missing.repeat(before)).as_bytes()).unwrap();
+            (before, connection)
+        })
+        .collect();
+    let mut reading = subscribe(&server, &[]);
+    publish(&server, &cdevent("while"));
+    assert_eq!(next_ids(&mut reading, 1), ["while"]);
+    for (before, mut connection) in waiting {
+        let came = read_until(&mut connection, "transfer-encoding: chunked");
+        assert_eq!(came.matches("HTTP/1.1 404 ").count(), before);
+        let id = format!("behind-{before}");
+        publish(&server, &cdevent(&id));
+        read_until(&mut connection, &format!("id: {id}\n"));
+    }
+}
+
+#[test]
+fn a_stream_that_has_not_begun_ends_with_its_connection() {
+    let server = serve(BASIC);
+    for before in [100, 200, 300, 400] {
+        let mut connection = Connection::open(server.addr()).unwrap();
+        connection.shrink_receive_buffer(16 * 1024).unwrap();
+        let missing = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n".repeat(before);
+        connection.send(format!("{missing}{REQUEST}").as_bytes()).unwrap();
+        connection.abort().unwrap();
+    }
+    let mut client = subscribe(&server, &[]);
+    publish(&server, &cdevent("e"));
+    assert_eq!(next_ids(&mut client, 1), ["e"]);
+    let count = |what: &str| server.log().iter().filter(|line| line.contains(what)).count();
+    eventually("end of all others", || (count("stream opened") == count("stream ended") + 1).then_some(()));
+}
+
+#[test]
 fn what_a_client_says_on_its_stream_means_nothing() {
     let server = serve(BASIC);
     let mut connection = Connection::open(server.addr()).unwrap();

@@ -272,3 +272,22 @@ impl Hub {
         Entry { seq: stored.seq, kind: event.kind.clone(), deliveries: Arc::clone(&event.deliveries), frames }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fanfare_event::{Epoch, Seq};
+    use fanfare_log::{MemoryLog, Retention};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn delivery_ends_with_a_thread_of_the_reactor() {
+        let retention = Retention { events: 1, bytes: 1 };
+        let log = Arc::new(MemoryLog::new(Epoch::from_number(1), Seq::FIRST, retention, &[]));
+        let limits = WindowLimits { events: 1, bytes: 1 };
+        let hub = Arc::new(Hub::new(log, limits, HashMap::new(), false, None).await.unwrap());
+        let following = tokio::spawn(Arc::clone(&hub).follow());
+        hub.reactor_failed.notify_one();
+        assert!(matches!(following.await, Ok(DeliveryEnded::Reactor)));
+    }
+}

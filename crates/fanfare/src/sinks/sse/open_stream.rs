@@ -204,6 +204,30 @@ fn known(id: &AtomicU64) -> Option<ConnectionId> {
 #[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     use super::*;
+    use fanfare_event::{NamePatterns, Profile, SinkName};
+
+    #[test]
+    fn who_takes_it_and_since_when_is_kept() {
+        for address in ["127.0.0.1:80", "[2001:db8::1]:443", "[::ffff:10.0.0.1]:1"] {
+            let address: SocketAddr = address.parse().unwrap();
+            let opened = "2026-11-21T15:00:00.123Z".parse().unwrap();
+            let validity = Validity { opened, at: Moment::from_millis(4567), expires: Some(opened) };
+            let subscription = Subscription {
+                sink: SinkName::new("s"),
+                types: NamePatterns::any(),
+                profile: Profile::Message,
+                rooms: [].into(),
+                user: None,
+            };
+            let stream = OpenStream::new(1, subscription.into(), address, validity, Driver::reactor());
+            assert_eq!(stream.peer(), address);
+            assert_eq!((stream.opened(), stream.opened_at()), (opened, validity.at));
+            assert_eq!(stream.expires(), Some(opened));
+            stream.end(CloseReason::Kicked, None);
+            stream.end(CloseReason::Revoked, None);
+            assert_eq!(stream.ending(), Some(CloseReason::Kicked), "the first reason holds");
+        }
+    }
 
     /// Two counters of the `Arc` around it make it 104 bytes, which is just what malloc has in a piece of 112.
     #[test]
