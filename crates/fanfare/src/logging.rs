@@ -16,6 +16,9 @@ pub(crate) fn start(verbosity: Verbosity) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // It would say so on standard error too, and panic where that fails again: a full disk under the log, or nobody who
+        // reads it, would end whatever had something to say.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .init();
 }

@@ -6,7 +6,9 @@ use fanfare_testkit::Server;
 use fanfare_testkit::http::{self, Response};
 use fanfare_testkit::sse::Client;
 
-use crate::kit::{self, BASIC, LONG, STREAM, WEBHOOK, cdevent, fanfare, file, run, subscribe};
+use crate::kit::{
+    self, BASIC, LONG, STREAM, WEBHOOK, cdevent, fanfare, file, next_ids, publish_ids, run, subscribe,
+};
 
 #[test]
 fn the_version_lists_what_was_compiled_in() {
@@ -202,6 +204,18 @@ fn quiet_is_quiet_and_rust_log_holds_against_it() {
     assert_eq!(used(&mut quiet), [""; 0]);
     let mut loud = fanfare().config(BASIC).arg("-q").env("RUST_LOG", "fanfare=info").start().unwrap();
     assert!(used(&mut loud).iter().any(|line| line.contains("stream opened")));
+}
+
+#[test]
+fn a_log_that_nobody_can_write_to_stops_nothing() {
+    // Whatever is written there meets a full disk.
+    let full = ["sh", "-c", "exec \"$0\" \"$@\" 2>/dev/full"];
+    let mut server = fanfare().config(BASIC).under(full).start().unwrap();
+    let (mut stays, leaves) = (subscribe(&server, &[]), subscribe(&server, &[]));
+    drop(leaves);
+    publish_ids(&server, ["a", "b"]);
+    assert_eq!(next_ids(&mut stays, 2), ["a", "b"]);
+    assert!(server.terminate(LONG).unwrap().success());
 }
 
 #[test]
