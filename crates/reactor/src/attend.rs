@@ -28,12 +28,21 @@ impl<O: Owner> Worker<O> {
         })
     }
 
-    /// Lets the server end a stream. What has not begun to go out does not any more: the client gets it when it comes
-    /// back, if it may.
+    /// Lets the server end a stream, when its turn comes: many may be ended at once. What has not begun to go out does not
+    /// any more: the client gets it when it comes back, if it may.
     pub(crate) fn close(&mut self, index: u32, reason: CloseReason) {
-        if let Err(reason) = self.try_close(index, reason) {
-            self.end(index, reason);
-        }
+        self.take_leave(index, reason);
+        self.queue(index);
+    }
+
+    /// Lets a stream end when its turn comes, whatever it waits for.
+    pub(crate) fn cut(&mut self, index: u32) {
+        let now = self.now;
+        let Some(connection) = self.connections.at(index) else { return };
+        let reason = connection.closing().or(connection.owner.ending()).unwrap_or(CloseReason::ClientGone);
+        connection.flags.is_new = false;
+        connection.put([], now).closing = Some((reason, now));
+        self.queue(index);
     }
 
     /// The connection is over.
@@ -54,6 +63,8 @@ impl<O: Owner> Worker<O> {
             }
         }
         self.count.fetch_sub(1, Ordering::Relaxed);
+        // What the owner does takes longer than a write, so many that go at once take turns like any other work.
+        self.spend(0);
         connection.end(reason, &mut self.scratch);
     }
 
@@ -162,16 +173,21 @@ impl<O: Owner> Worker<O> {
         }
     }
 
-    fn try_close(&mut self, index: u32, reason: CloseReason) -> Result<(), CloseReason> {
-        let until = self.now.saturating_add(GRACE);
-        let Some(connection) = self.connections.at(index) else { return Ok(()) };
-        if connection.closing().is_some() {
-            return Ok(());
-        }
-        connection.flags.is_new = false;
-        let farewell = connection.session.farewell().map(|frame| frame.chunk().clone());
-        connection.put(farewell, self.now).closing = Some((reason, until));
+    /// The same as [`Worker::close`], at once.
+    pub(crate) fn try_close(&mut self, index: u32, reason: CloseReason) -> Result<(), CloseReason> {
+        self.take_leave(index, reason);
         self.flush(index).map(|_| ())
+    }
+
+    /// Puts the farewell behind what has begun, once.
+    fn take_leave(&mut self, index: u32, reason: CloseReason) {
+        let until = self.now.saturating_add(GRACE);
+        let Some(connection) = self.connections.at(index) else { return };
+        if connection.closing().is_none() {
+            connection.flags.is_new = false;
+            let farewell = connection.session.farewell().map(|frame| frame.chunk().clone());
+            connection.put(farewell, self.now).closing = Some((reason, until));
+        }
     }
 
     fn arm(&mut self, index: u32, at: Moment) {

@@ -33,7 +33,8 @@ impl<O: Owner> Worker<O> {
     /// Ends all connections, and the thread.
     pub(crate) fn stop(&mut self) {
         for index in self.connections.taken() {
-            self.close(index, CloseReason::Shutdown);
+            // Where the client does not take all of it now, nobody waits for that any more.
+            let _ = self.try_close(index, CloseReason::Shutdown);
             self.end(index, CloseReason::Shutdown);
         }
     }
@@ -46,9 +47,8 @@ impl<O: Owner> Worker<O> {
             }
             Command::Look(place) => self.look(place),
             Command::Cut(place) => {
-                if let Some(connection) = self.connections.get(place) {
-                    let reason = connection.owner.ending().unwrap_or(CloseReason::ClientGone);
-                    self.end(place.index, reason);
+                if self.connections.get(place).is_some() {
+                    self.cut(place.index);
                 }
             }
             Command::Answer(place, found) => self.take_page(place, found),

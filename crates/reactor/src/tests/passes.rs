@@ -121,3 +121,32 @@ fn new_ones_and_the_silent_are_not_held_up_by_a_large_group() {
     assert!(!world.worker.connections.get(new.place()).unwrap().flags.is_new, "and answered");
     assert!(!world.worker.news.is_empty(), "before the group is done");
 }
+
+#[test]
+fn many_that_end_at_once_hold_up_nobody() {
+    let ways: [fn(&mut World, Peer) -> Option<Peer>; 3] = [
+        |world, peer| {
+            // As if epoll had told of all of them.
+            world.worker.connections.get(peer.place()).unwrap().flags.has_input = true;
+            world.worker.queue(peer.place().index);
+            None
+        },
+        |world, peer| {
+            peer.record.ending.set(CloseReason::Kicked).unwrap();
+            world.tell(Command::Look(peer.place()));
+            Some(peer)
+        },
+        |world, peer| {
+            world.tell(Command::Cut(peer.place()));
+            Some(peer)
+        },
+    ];
+    for end in ways {
+        let mut world = World::new(100);
+        let peers: Vec<_> = (0..300).map(|_| world.join(&Wanted::default())).collect();
+        let _open: Vec<_> = peers.into_iter().filter_map(|peer| end(&mut world, peer)).collect();
+        world.turn();
+        assert!(world.worker.connections.taken().len() >= 300 - 64, "they end in turns");
+        world.until("the end of all", |world| world.worker.connections.taken().is_empty());
+    }
+}
