@@ -172,7 +172,12 @@ impl Server {
         drop(running);
         let connections = open.downgrade();
         drop(open);
-        info!(connections = connections.strong_count(), "stopping: finishing what is under way");
+        #[cfg(feature = "sink_sse")]
+        let streams = || service.hub.streams();
+        #[cfg(not(feature = "sink_sse"))]
+        let streams = || 0;
+        let under_way = connections.strong_count();
+        info!(connections = under_way, streams = streams(), "stopping: finishing what is under way");
         stopping.send_replace(true);
         #[cfg(feature = "sink_sse")]
         service.hub.end(CloseReason::Shutdown);
@@ -183,7 +188,8 @@ impl Server {
             service.hub.all_over().await;
         });
         if finished.await.is_err() {
-            warn!(connections = connections.strong_count(), "stopped before these had finished");
+            let under_way = connections.strong_count();
+            warn!(connections = under_way, streams = streams(), "stopped before these had finished");
         }
         exit
     }

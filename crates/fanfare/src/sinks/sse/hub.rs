@@ -63,10 +63,29 @@ pub(crate) struct Hub {
     reactor_failed: Arc<Notify>,
     /// What the threads of the reactor do not do themselves runs here.
     runtime: Handle,
-    /// How many streams are open, and those whose end is not told yet.
+    open: Arc<Open>,
+}
+
+/// How many streams are open.
+#[derive(Debug, Default)]
+struct Open {
+    /// With those whose end is not told yet.
     streams: AtomicUsize,
     /// None is.
     over: Notify,
+}
+
+/// Everything about a stream is over, and that is told when this is dropped. Who waits for it may close the log next, so
+/// nothing of the stream may have that any more.
+#[must_use = "the end is told when this is dropped"]
+pub(super) struct Over(Arc<Open>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        if self.0.streams.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.over.notify_waiters();
+        }
+    }
 }
 
 impl Hub {
@@ -105,8 +124,7 @@ impl Hub {
             reactor,
             reactor_failed,
             runtime: Handle::current(),
-            streams: AtomicUsize::new(0),
-            over: Notify::new(),
+            open: Arc::default(),
         })
     }
 
@@ -227,21 +245,19 @@ impl Hub {
     }
 
     pub(super) fn stream_begins(&self) {
-        self.streams.fetch_add(1, Ordering::Relaxed);
+        self.open.streams.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Everything about it is over and told.
-    pub(super) fn stream_is_over(&self) {
-        if self.streams.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.over.notify_waiters();
-        }
+    /// One of those that began is over, once this is dropped.
+    pub(super) fn over(&self) -> Over {
+        Over(Arc::clone(&self.open))
     }
 
     /// Waits until no stream is open. New ones put that off.
     pub(crate) async fn all_over(&self) {
         loop {
             // Asked for before the look, so that what changes behind it ends the wait.
-            let over = self.over.notified();
+            let over = self.open.over.notified();
             if self.streams() == 0 {
                 return;
             }
@@ -251,7 +267,7 @@ impl Hub {
 
     /// How many streams are open.
     pub(crate) fn streams(&self) -> usize {
-        self.streams.load(Ordering::Acquire)
+        self.open.streams.load(Ordering::Acquire)
     }
 
     fn push(&self, entries: Vec<Entry>) {

@@ -9,7 +9,7 @@ use fanfare_stream::{Client, CloseReason, GroupId, Session, SessionOptions, Star
 use tracing::info;
 
 use super::Place;
-use super::hub::Hub;
+use super::hub::{Hub, Over};
 use super::open_stream::{Driver, OpenStream, Validity};
 
 /// What a stream is opened with.
@@ -75,12 +75,10 @@ impl Presence {
         self.shared.subscription.user.as_ref()
     }
 
-    /// The stream has ended with this reason behind so many frames.
-    pub(super) fn end(&mut self, reason: CloseReason, frames: u64, after: Option<Seq>) {
+    /// The stream has ended with this reason behind so many frames. Nothing comes of it where it had already.
+    pub(super) fn end(&mut self, reason: CloseReason, frames: u64, after: Option<Seq>) -> Option<Over> {
         // Given back before the end is told, so that who reads that finds the place free.
-        if self.place.is_none() {
-            return;
-        }
+        self.place.as_ref()?;
         self.hub.window().leave(self.group);
         self.hub.registry().close(&self.shared);
         self.place = None;
@@ -96,7 +94,7 @@ impl Presence {
             user = self.shared.subscription.user.as_ref().map(debug),
             "stream ended"
         );
-        self.hub.stream_is_over();
+        Some(self.hub.over())
     }
 
     /// Why it ends where nobody says so.
@@ -108,6 +106,6 @@ impl Presence {
 impl Drop for Presence {
     fn drop(&mut self) {
         // Only one that was given up before it was begun has not been ended.
-        self.end(self.untold(), 0, self.shared.after());
+        drop(self.end(self.untold(), 0, self.shared.after()));
     }
 }

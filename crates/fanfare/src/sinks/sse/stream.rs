@@ -117,7 +117,7 @@ impl Drop for Stream {
             CloseReason::ClientGone if self.peer.has_stalled() => CloseReason::Stalled,
             reason => reason,
         });
-        self.presence.end(reason, self.session.frames(), self.session.after());
+        drop(self.presence.end(reason, self.session.frames(), self.session.after()));
     }
 }
 
