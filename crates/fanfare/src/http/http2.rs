@@ -20,7 +20,7 @@ use tokio::time::{Sleep, Timeout, sleep, timeout};
 use tracing::debug;
 
 use super::body::{Body, Ended};
-use super::connection::{Deadlines, MAX_HEAD, Peer, drive, droppable};
+use super::connection::{Deadlines, MAX_HEAD, Peer, droppable, stopped};
 
 /// Streams that one connection may have open at once. A browser opens all that a page asks for on one connection.
 const MAX_STREAMS: u32 = 256;
@@ -48,7 +48,7 @@ pub(super) async fn serve_http2<IO, S, F>(
     io: IO,
     peer: &Peer,
     deadlines: Deadlines,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
     service: S,
 ) -> hyper::Result<()>
 where
@@ -56,7 +56,9 @@ where
     S: Fn(Peer, Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let mut builder = hyper::server::conn::http2::Builder::new(Streams { send_timeout: deadlines.send });
+    let counts = Arc::new(Counts::default());
+    let streams = Streams { send_timeout: deadlines.send, counts: Arc::clone(&counts) };
+    let mut builder = hyper::server::conn::http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
@@ -69,28 +71,62 @@ where
         .keep_alive_interval(deadlines.send)
         .keep_alive_timeout(deadlines.send);
     let service = Arc::new(service);
-    let has_asked = AtomicBool::new(false);
-    let connection = builder.serve_connection(
-        TokioIo::new(io),
-        service_fn(|request| {
-            has_asked.store(true, Ordering::Relaxed);
-            answer(Arc::clone(&service), peer.clone(), request)
-        }),
-    );
+    let answer = service_fn(|request| answer(Arc::clone(&service), peer.clone(), request));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), answer));
     tokio::select! {
-        ended = drive(connection, stop) => ended,
-        () = asks_nothing(&has_asked, deadlines.header) => {
-            debug!(peer = %peer.address, "closed: no request came");
-            Ok(())
+        ended = connection.as_mut() => return ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            return connection.await;
+        }
+        () = counts.rest(deadlines.header) => debug!(peer = %peer.address, "closing: no stream is open"),
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        // It does not answer. One that has begun a stream before it heard of the end keeps that.
+        () = counts.rest(deadlines.header) => Ok(()),
+    }
+}
+
+/// How many streams of a connection have begun, and how many of those have ended; both wrap around.
+#[derive(Debug, Default)]
+struct Counts {
+    begun: AtomicU32,
+    ended: AtomicU32,
+}
+
+impl Counts {
+    fn now(&self) -> (u32, u32) {
+        (self.begun.load(Ordering::Relaxed), self.ended.load(Ordering::Relaxed))
+    }
+
+    /// Is done once none was open for so long, or up to twice as long.
+    async fn rest(&self, time: Duration) {
+        loop {
+            let before = self.now();
+            sleep(time).await;
+            let (begun, ended) = self.now();
+            if begun == ended && before == (begun, ended) {
+                return;
+            }
         }
     }
 }
 
-/// Is done where there has been no request for so long.
-async fn asks_nothing(has_asked: &AtomicBool, timeout: Duration) {
-    sleep(timeout).await;
-    if has_asked.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
+/// A stream that has begun, and ends with this.
+struct Counted(Arc<Counts>);
+
+impl Counted {
+    fn begin(counts: &Arc<Counts>) -> Self {
+        counts.begun.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counts))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -116,16 +152,21 @@ tokio::task_local! {
 }
 
 /// Runs the streams of connections, each as a task.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Streams {
     send_timeout: Duration,
+    counts: Arc<Counts>,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let taking = Arc::new(Taking::default());
         let watched = watched(stream, Arc::clone(&taking), self.send_timeout);
-        tokio::spawn(droppable(TAKING.scope(taking, watched)));
+        let counted = Counted::begin(&self.counts);
+        tokio::spawn(droppable(TAKING.scope(taking, async move {
+            watched.await;
+            drop(counted);
+        })));
     }
 }
 

@@ -91,7 +91,12 @@ impl Connection {
         assert_eq!(answer.await.status(), 201);
     }
 
-    /// Waits until it is over.
+    /// Waits until the server ends it.
+    pub(crate) async fn closed(&mut self) {
+        timeout(LONG, &mut self.driver).await.unwrap().unwrap();
+    }
+
+    /// Lets it go, and waits until it is over.
     pub(crate) async fn ended(self) {
         drop(self.requests);
         timeout(LONG, self.driver).await.unwrap().unwrap();

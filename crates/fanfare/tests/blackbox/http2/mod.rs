@@ -159,3 +159,25 @@ fn a_connection_without_a_request_is_closed() {
         connection.read_to_close(LONG).unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_connection_is_open_for_as_long_as_its_streams() {
+    let server = serve_sink("[http]\nheader_timeout = \"200ms\"\n");
+    let (mut done, used) = (Connection::tcp(server.addr()).await, Connection::tcp(server.addr()).await);
+    let mut streams = [used.stream(STREAM, &[]).await];
+    done.publish(WEBHOOK, &json!({"type": "t"})).await;
+    streams[0].next_event().await;
+    done.closed().await;
+    // That took longer than a connection without a stream is kept.
+    reach(&server, &mut streams, "e-1").await;
+}
+
+#[test]
+fn a_connection_that_does_nothing_more_is_closed_however_silent() {
+    let server = serve_sink("[http]\nheader_timeout = \"200ms\"\n");
+    let mut connection = Raw::open(server.addr()).unwrap();
+    connection.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    // GET / of http://a, in one frame of headers that ends the stream.
+    connection.send(b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a").unwrap();
+    connection.read_to_close(LONG).unwrap();
+}
