@@ -23,8 +23,8 @@ const MAX_GARBAGE: u32 = 64 * 1024;
 const TURN_READS: usize = 8;
 
 /// There is one for each client, so it is small: what all have in common, and what only those need who have a full
-/// socket, is elsewhere. An idle one takes 208 bytes at most with its places in a group, in the wheel and in a queue (`tests/memory.rs`),
-/// with an owner of 48.
+/// socket, is elsewhere. An idle one takes 208 bytes at most, with an owner of 48 and its places in a group, in the wheel
+/// and in a queue (`tests/memory.rs`).
 pub(crate) struct Connection<O> {
     stream: TcpStream,
     pub(crate) session: Session,
@@ -189,8 +189,9 @@ impl<O: Owner> Connection<O> {
         Ok(true)
     }
 
-    /// Tells the owner, and closes the socket behind that, so that whoever notices finds it told. With what was sent and not read still in it the kernel would tell the client of an error, and the
-    /// client might lose what it has not read itself.
+    /// Tells the owner, and closes the socket behind that, so that whoever notices finds it told. What the client has sent is
+    /// read before: with some of it still there the kernel would tell the client of an error, and the client might lose
+    /// what it has not read itself.
     pub(crate) fn end(mut self, reason: CloseReason, scratch: &mut [u8]) {
         self.owner.ended(reason, &self.session);
         for _ in 0..TURN_READS {

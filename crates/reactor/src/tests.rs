@@ -6,10 +6,10 @@ mod endings;
 mod memory;
 mod pages;
 mod passes;
+mod peer;
 mod properties;
 mod threads;
 
-use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -25,11 +25,13 @@ use fanfare_stream::{
 };
 use mio::Events;
 
-use crate::id::Place;
 use crate::inbox::Inbox;
 use crate::mail::{Command, Mail};
 use crate::worker::Worker;
 use crate::{ConnectionId, NewConnection, Owner, Seat, Thread, Window};
+use peer::HEAD;
+
+pub(crate) use peer::Peer;
 
 /// How long anything may take that has no reason to.
 const SOON: Duration = Duration::from_secs(20);
@@ -40,9 +42,6 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Events of a page.
 const PAGE: usize = 10;
-
-/// What a response begins with here.
-const HEAD: &str = "HTTP/1.1 200 OK\r\n\r\n";
 
 /// A window with a clock of its own.
 pub(crate) struct Shared {
@@ -66,17 +65,6 @@ pub(crate) struct Record {
 }
 
 pub(crate) struct Recorder(Arc<Record>, Arc<Shared>);
-
-/// The other end of a connection.
-pub(crate) struct Peer {
-    pub(crate) socket: TcpStream,
-    /// What came, undecoded, and how much of that is decoded.
-    pub(crate) raw: Vec<u8>,
-    decoded: usize,
-    content: String,
-    pub(crate) subscription: Subscription,
-    pub(crate) record: Arc<Record>,
-}
 
 pub(crate) struct World {
     pub(crate) window: Arc<Shared>,
@@ -233,81 +221,7 @@ pub(crate) fn connect(
     let (session, owner) =
         (window.session(subscription.clone(), wanted), Recorder(Arc::clone(&record), Arc::clone(window)));
     let connection = NewConnection { stream, head: Bytes::from_static(HEAD.as_bytes()), session, owner };
-    (connection, Peer { socket, raw: Vec::new(), decoded: 0, content: String::new(), subscription, record })
-}
-
-impl Peer {
-    /// Takes what has come. Returns whether more may come.
-    pub(crate) fn read(&mut self) -> bool {
-        self.read_some(usize::MAX)
-    }
-
-    /// Takes at most so much of it.
-    pub(crate) fn read_some(&mut self, mut limit: usize) -> bool {
-        let mut buffer = vec![0; 64 * 1024];
-        while limit > 0 {
-            let room = limit.min(buffer.len());
-            match self.socket.read(&mut buffer[..room]) {
-                Ok(0) => return false,
-                Ok(count) => {
-                    self.raw.extend_from_slice(&buffer[..count]);
-                    self.decode();
-                    limit -= count;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-                Err(_) => return false,
-            }
-        }
-        true
-    }
-
-    /// Takes the content out of the chunks that are whole.
-    fn decode(&mut self) {
-        while let Some(text) = self.raw.get(self.decoded..).filter(|_| self.raw.len() >= HEAD.len()) {
-            if self.decoded == 0 {
-                assert!(text.starts_with(HEAD.as_bytes()));
-                self.decoded = HEAD.len();
-                continue;
-            }
-            let Some(end) = text.windows(2).position(|end| end == b"\r\n") else { break };
-            let length = std::str::from_utf8(&text[..end]).unwrap();
-            let length = usize::from_str_radix(length, 16).unwrap();
-            let Some(chunk) = text.get(end + 2..end + 2 + length + 2) else { break };
-            let content = chunk.strip_suffix(b"\r\n").unwrap();
-            self.content.push_str(std::str::from_utf8(content).unwrap());
-            self.decoded += end + 2 + length + 2;
-        }
-    }
-
-    /// The content of the chunks that came whole.
-    pub(crate) fn content(&self) -> &str {
-        &self.content
-    }
-
-    /// Whether the end is within a chunk.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.decoded < self.raw.len()
-    }
-
-    /// Takes what has come, without another turn, until it has so many events.
-    pub(crate) fn expect(&mut self, events: u64) {
-        let (start, content) = (Instant::now(), numbers(1..=events));
-        while self.content() != content {
-            assert!(start.elapsed() < SOON && self.read(), "{:?} and not {content:?}", self.content());
-        }
-    }
-
-    pub(crate) fn place(&self) -> Place {
-        self.record.id.get().unwrap().place().unwrap()
-    }
-
-    pub(crate) fn ended(&self) -> Option<CloseReason> {
-        self.record.ended.lock().unwrap().map(|(reason, _)| reason)
-    }
-
-    pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.socket.write_all(bytes).unwrap();
-    }
+    (connection, Peer::new(socket, subscription, record))
 }
 
 impl World {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::connection::{Connection, MAX_PARTS, Pending};
+use crate::id::Place;
 use crate::slab::Slot;
 
 /// An owner of the size that owners are meant to have: six words.
