@@ -232,9 +232,11 @@ fn welcome(config: &Config, addresses: &Addresses, admin: Option<&str>, is_built
         LogKind::Memory => writeln!(text, "  log      in memory: events end with the process"),
     };
     if let Some(address) = addresses.get(&None).filter(|_| is_builtin) {
+        // The certificate may be for a name that leads here, and is hardly for this address.
+        let insecure = if address.starts_with("https") { "--insecure " } else { "" };
         let _ = write!(
             text,
-            "\nTry it:\n  curl -X POST {address}/webhook/events -H 'content-type: application/json' \
+            "\nTry it:\n  curl {insecure}-X POST {address}/webhook/events -H 'content-type: application/json' \
              -d '{{\"type\":\"hello\",\"message\":\"world\"}}'\n"
         );
     }

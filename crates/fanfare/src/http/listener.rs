@@ -175,3 +175,22 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
     )
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_sockets_are_like_the_listener() {
+        let options = SocketOptions { send_timeout: Duration::from_millis(1234) };
+        let mut listener = Listener::bind(None, "127.0.0.1", 0, Transport::Tcp, options).await.unwrap();
+        let _client = TcpStream::connect(listener.address()).await.unwrap();
+        let (accepted, _) = listener.accept().await;
+        let socket = SockRef::from(&accepted);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.send_buffer_size().unwrap(), 2 * SEND_BUFFER, "the kernel doubles it");
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), MAX_UNSENT);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(options.send_timeout));
+    }
+}

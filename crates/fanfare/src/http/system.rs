@@ -38,8 +38,7 @@ pub(crate) fn raise_descriptor_limit(streams: usize) {
 pub(crate) fn report_backlog() {
     #[cfg(target_os = "linux")]
     if let Ok(text) = std::fs::read_to_string(SOMAXCONN)
-        && let Ok(somaxconn) = text.trim().parse::<u32>()
-        && somaxconn < BACKLOG
+        && let Some(somaxconn) = too_few(&text)
     {
         warn!(
             somaxconn,
@@ -47,5 +46,25 @@ pub(crate) fn report_backlog() {
             "few connections may wait to be accepted, and clients that come back at once after a restart wait for seconds; \
              raise net.core.somaxconn"
         );
+    }
+}
+
+/// How many connections may wait, where those are fewer than a listener asks for. The kernel's own text says it.
+#[cfg(target_os = "linux")]
+fn too_few(somaxconn: &str) -> Option<u32> {
+    somaxconn.trim().parse().ok().filter(|somaxconn| *somaxconn < BACKLOG)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_places_than_asked_for_are_too_few() {
+        for (text, expected) in
+            [("128\n", Some(128)), ("4095\n", Some(4095)), ("4096\n", None), ("65535\n", None), ("", None)]
+        {
+            assert_eq!(too_few(text), expected, "{text:?}");
+        }
     }
 }

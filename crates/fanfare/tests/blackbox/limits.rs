@@ -149,6 +149,26 @@ fn many_requests_on_one_connection_leave_nothing_behind_either() {
 }
 
 #[test]
+fn who_finds_no_file_left_waits_for_one() {
+    let server = fanfare().config(format!("{BASIC}[log]\ntype = \"memory\"\n"));
+    // Each thread has files of its own.
+    let server = server.env("FANFARE__HTTP__DELIVERY_THREADS", "1");
+    let server = server.under(["prlimit", "--nofile=48:48"]).start().unwrap();
+    let ask = || {
+        let mut connection = Connection::open(server.addr()).unwrap();
+        connection.send_request("GET", STREAM, &[], b"").unwrap();
+        connection
+    };
+    let mut connections: Vec<_> = (0..48).map(|_| ask()).collect();
+    server.wait_for_log("no connection can be accepted", LONG).unwrap();
+    let waiting = connections.split_off(24);
+    drop(connections);
+    for mut connection in waiting {
+        assert_eq!(connection.read_head(LONG).unwrap().status, 200);
+    }
+}
+
+#[test]
 fn too_few_files_for_what_sinks_let_in_are_reported() {
     let said = |server: &Server| {
         let lines = server.log().into_iter().filter(|line| line.contains("fewer files may be open"));

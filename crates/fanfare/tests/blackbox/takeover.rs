@@ -1,6 +1,7 @@
 //! Both ways of writing a stream look the same from outside, whatever its connection did before and does beside. All of
 //! this folder runs over both; what is here is about where they part.
 
+use std::fs;
 use std::time::Duration;
 
 use fanfare_testkit::Server;
@@ -16,6 +17,27 @@ use crate::kit::{
 const REQUEST: &str = "GET /sse/events HTTP/1.1\r\nhost: x\r\n\r\n";
 
 const DELIVERY: &str = "FANFARE__HTTP__DELIVERY";
+
+/// The names of the threads that write streams.
+fn writers(server: &Server) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+    // One that ends meanwhile has no name any more.
+    let names = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok());
+    names.filter(|name| name.starts_with("stream-")).collect()
+}
+
+#[test]
+fn as_many_threads_write_streams_as_are_configured() {
+    for (delivery, expected) in [("reactor", 3), ("portable", 0)] {
+        let server = fanfare().config(BASIC).env(DELIVERY, delivery);
+        let server = server.env("FANFARE__HTTP__DELIVERY_THREADS", "3").start().unwrap();
+        let mut client = subscribe(&server, &[]);
+        publish(&server, &cdevent("e"));
+        assert_eq!(next_ids(&mut client, 1), ["e"]);
+        // A thread gives itself its name.
+        eventually(delivery, || (writers(&server).len() == expected).then_some(()));
+    }
+}
 
 fn post_on(connection: Connection, id: &str) -> Connection {
     let (response, connection) =
@@ -223,7 +245,7 @@ fn a_thousand_clients_get_all_there_is() {
 
 /// Kilobytes of memory that are the process's own.
 fn private(server: &Server) -> usize {
-    let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", server.pid())).unwrap();
+    let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", server.pid())).unwrap();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }

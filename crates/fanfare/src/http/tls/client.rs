@@ -1,9 +1,12 @@
-//! What a client showed of itself in the handshake, as fields of its requests.
+//! What a client showed of itself in the handshake, as fields of its requests; or why it was not taken.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio_rustls::rustls::CertificateError;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tracing::warn;
 use x509_cert::Certificate;
@@ -53,6 +56,23 @@ impl Shown {
             headers.extend(value.clone().map(|value| (name, value)));
         }
     }
+}
+
+/// Why a client's certificate was not taken, for who has to get it another one. What is not known here is said as the
+/// library does.
+pub(super) fn refusal(error: &CertificateError) -> Cow<'static, str> {
+    Cow::Borrowed(match error {
+        CertificateError::UnknownIssuer => {
+            "no authority of `client_ca` has signed it, or one between was not shown"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet",
+        CertificateError::BadSignature => "its signature is not one of the authority that it names",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "it is not for clients: its `extendedKeyUsage` is without `clientAuth`"
+        }
+        other => return Cow::Owned(other.to_string()),
+    })
 }
 
 fn escaped_pem(certificate: &[u8]) -> String {

@@ -27,7 +27,7 @@ use super::connection::{Deadlines, Peer, log_end, serve_http1, stopped};
 use super::http2::serve_http2;
 use super::socket::Socket;
 use changes::Changes;
-use client::Shown;
+use client::{Shown, refusal};
 use files::{Ending, Identity, Loaded, Stamps};
 pub(crate) use files::{TlsError, TlsFile, TlsFiles};
 use refusal::refuse_plain;
@@ -200,7 +200,7 @@ impl Tls {
 fn log_failure(error: &io::Error, peer: &Peer) {
     let reason = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
     if let Some(rustls::Error::InvalidCertificate(reason)) = reason {
-        info!(peer = %peer.address, ?reason, "client certificate refused");
+        info!(peer = %peer.address, reason = &*refusal(reason), "client certificate refused");
     } else {
         debug!(peer = %peer.address, %error, "TLS handshake failed");
     }

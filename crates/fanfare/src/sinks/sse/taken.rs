@@ -1,5 +1,5 @@
 //! A stream whose socket the reactor has: what a thread of it is told, and asks. The socket comes from the HTTP library
-//! in `http::connection`; how it is written is in `fanfare_reactor`.
+//! in `http::takeover`; how it is written is in `fanfare_reactor`.
 
 use std::net::TcpStream;
 use std::sync::Arc;

@@ -106,17 +106,24 @@ fn every_subject_is_one_line_of_ascii() {
 }
 
 #[test]
-fn a_certificate_of_another_authority_ends_the_handshake() {
+fn a_certificate_that_cannot_be_taken_ends_the_handshake() {
     let secure = Secure::with(&asking(&seed("003-16-secure-stream")), &[]);
-    let stranger = Authority::new("authority").unwrap().client("Acme", "internal-collector").unwrap();
-    // The client of TLS 1.3 has done its part before the server looks.
-    let refused =
-        Connection::open_tls(secure.addr(), &secure.client(Some(&stranger))).and_then(|mut connection| {
-            connection.send_request("GET", "/nothing", &[], b"")?;
-            connection.read_head(LONG)
-        });
-    assert!(refused.is_err(), "{refused:?}");
-    secure.server.wait_for_log("client certificate refused", LONG).unwrap();
+    let of = |name: &str| Authority::new(name).unwrap().client("Acme", "internal-collector").unwrap();
+    for (own, reason) in [
+        (of("other"), "no authority of `client_ca` has signed it"),
+        (of("authority"), "its signature is not one of the authority that it names"),
+        (secure.authority.expired_server().unwrap(), "it has expired"),
+    ] {
+        // The client of TLS 1.3 has done its part before the server looks.
+        let refused =
+            Connection::open_tls(secure.addr(), &secure.client(Some(&own))).and_then(|mut connection| {
+                connection.send_request("GET", "/nothing", &[], b"")?;
+                connection.read_head(LONG)
+            });
+        assert!(refused.is_err(), "{refused:?}");
+        let line = secure.server.wait_for_log(reason, LONG).unwrap();
+        assert!(line.contains("client certificate refused"), "{line}");
+    }
     assert_eq!(get(secure.connect_as(None), "/nothing", &[]).status(), 404, "who shows none gets in");
 }
 
