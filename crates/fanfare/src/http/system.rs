@@ -44,7 +44,7 @@ pub(crate) fn report_backlog() {
             somaxconn,
             wanted = BACKLOG,
             "few connections may wait to be accepted, and clients that come back at once after a restart wait for seconds; \
-             raise net.core.somaxconn"
+             raise net.core.somaxconn, and start again"
         );
     }
 }
