@@ -3,6 +3,7 @@
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::warn;
 
+#[cfg(target_os = "linux")]
 use super::listener::BACKLOG;
 
 /// Files that are open beside streams: the log's, listeners, and connections of publishers.

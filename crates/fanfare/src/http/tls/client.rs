@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio_rustls::rustls::CertificateError;
 use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::{CertificateError, OtherError};
 use tracing::warn;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
@@ -71,6 +71,7 @@ pub(super) fn refusal(error: &CertificateError) -> Cow<'static, str> {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "it is not for clients: its `extendedKeyUsage` is without `clientAuth`"
         }
+        CertificateError::Other(OtherError(error)) => return Cow::Owned(error.to_string()),
         other => return Cow::Owned(other.to_string()),
     })
 }
