@@ -9,15 +9,14 @@ use crate::publisher::{Publisher, Series};
 use crate::subscriber::{Subscriber, Tally, Wish};
 use crate::target::Site;
 
-/// Tokens of clients begin with 0, those of clients who arrive while others go on here, and one is the publisher's.
-const ARRIVED: usize = usize::MAX / 2;
+/// Tokens of clients begin with 0, and one is the publisher's.
 const PUBLISHER: usize = usize::MAX;
 
 /// Without any progress for so long, what has not been delivered is lost.
 pub(crate) const GIVE_UP: Duration = Duration::from_secs(10);
 
-/// Clients that connect before what has come is read again: about a millisecond's worth.
-const ARRIVING_AT_ONCE: u32 = 32;
+/// Clients of a crowd that connect before what has come is read: about a millisecond's worth.
+const CONNECTS_A_TURN: u32 = 32;
 
 /// Clients that connect at once where nothing is measured but what each costs: fewer than any server's backlog.
 const MOST_OPENING: usize = 100;
@@ -39,11 +38,6 @@ pub(crate) struct Load {
     publisher: Publisher,
     subscribers: Vec<Subscriber>,
     pub(crate) tally: Tally,
-    /// Clients of the quiet stream, which no event is for: who they are, how many are still to connect, and what they
-    /// see.
-    arrived: Vec<Subscriber>,
-    arriving: u32,
-    pub(crate) quiet: Tally,
     ready: Vec<usize>,
     buffer: Box<[u8]>,
 }
@@ -56,9 +50,6 @@ impl Load {
             poller: Poller::new()?,
             publisher: Publisher::connect(site)?,
             subscribers: Vec::new(),
-            quiet: Tally::untimed(series.clone()),
-            arrived: Vec::new(),
-            arriving: 0,
             tally: Tally::new(series, first),
             ready: Vec::new(),
             buffer: vec![0; 64 * 1024].into(),
@@ -89,11 +80,27 @@ impl Load {
         self.wait_until_open(0)
     }
 
+    /// Opens so many streams as fast as they can be connected, and waits until all are open.
+    pub(crate) fn open_at_once(&mut self, path: &str, clients: u32) -> io::Result<()> {
+        for client in 0..clients {
+            self.start(path, false)?;
+            if client % CONNECTS_A_TURN == 0 {
+                self.turn(Duration::ZERO)?;
+            }
+        }
+        self.wait_until_open(0)
+    }
+
     fn connect(&mut self, path: &str, stalls: bool) -> io::Result<()> {
+        self.start(path, stalls)?;
+        self.wait_until_open(MOST_OPENING)
+    }
+
+    fn start(&mut self, path: &str, stalls: bool) -> io::Result<()> {
         let wish = Wish { path, last_event_id: None, expected: self.tally.end(), stalls };
         let token = self.subscribers.len();
         self.subscribers.push(Subscriber::connect(self.site, wish, &self.poller, token)?);
-        self.wait_until_open(MOST_OPENING)
+        Ok(())
     }
 
     /// Waits until all streams but so many are open.
@@ -104,11 +111,6 @@ impl Load {
             }
         }
         Ok(())
-    }
-
-    /// From now on, so many clients of the quiet stream connect, as fast as they can, beside everything else.
-    pub(crate) fn let_arrive(&mut self, clients: u32) {
-        self.arriving += clients;
     }
 
     /// Where the server is.
@@ -134,13 +136,9 @@ impl Load {
         }
     }
 
-    /// Publishes while there is to be more than has been published by this call and seen on the quiet stream, waits for the
-    /// delivery of all, and gives the rate that came of it.
-    pub(crate) fn publish(
-        &mut self,
-        pace: Pace,
-        mut more: impl FnMut(u32, &Tally) -> bool,
-    ) -> io::Result<f64> {
+    /// Publishes while there is to be more than has been published by this call, waits for the delivery of all, and gives the
+    /// rate that came of it.
+    pub(crate) fn publish(&mut self, pace: Pace, mut more: impl FnMut(u32) -> bool) -> io::Result<f64> {
         let Pace { rate, burst, bytes } = pace;
         let interval = Duration::from_secs(1) * burst / rate;
         let start = Instant::now();
@@ -152,7 +150,7 @@ impl Load {
             let due = start + interval * bursts;
             let is_open = !is_over && self.publisher.is_ready();
             if is_open && due <= now {
-                is_over = !more(published, &self.quiet);
+                is_over = !more(published);
                 if !is_over {
                     // An event that had to wait for the answer to the one before it is late since it was due.
                     let from = if self.publisher.ready_since() > due { due } else { now };
@@ -186,47 +184,27 @@ impl Load {
         self.publisher.is_ready() && self.subscribers.iter().all(|client| client.is_done(end))
     }
 
-    /// The account, with what clients have not seen as lost, and what came on the quiet stream as notices.
+    /// The account, with what clients have not seen as lost.
     pub(crate) fn into_tally(mut self) -> Tally {
         let end = self.tally.end();
         for subscriber in &self.subscribers {
             subscriber.finish(end, &mut self.tally);
         }
-        self.tally.notices += self.quiet.notices + self.quiet.delivered + self.quiet.repeated;
         self.tally
     }
 
     /// Waits once, and reads from whatever has something. Whether anything was to do.
     fn turn(&mut self, wait: Duration) -> io::Result<bool> {
-        let connects = self.arriving > 0;
-        self.arrive()?;
-        self.poller.wait(Some(if connects { Duration::ZERO } else { wait }), &mut self.ready)?;
+        self.poller.wait(Some(wait), &mut self.ready)?;
         let came = !self.ready.is_empty();
         for token in self.ready.drain(..) {
             if token == PUBLISHER {
                 self.publisher.read(&mut self.buffer)?;
-                continue;
-            }
-            let (client, tally) = match token.checked_sub(ARRIVED) {
-                Some(place) => (self.arrived.get_mut(place), &mut self.quiet),
-                None => (self.subscribers.get_mut(token), &mut self.tally),
-            };
-            if let Some(client) = client {
-                client.handle(&self.poller, token, &mut self.buffer, tally)?;
+            } else if let Some(client) = self.subscribers.get_mut(token) {
+                client.handle(&self.poller, token, &mut self.buffer, &mut self.tally)?;
             }
         }
-        Ok(came || connects)
-    }
-
-    fn arrive(&mut self) -> io::Result<()> {
-        let now = self.arriving.min(ARRIVING_AT_ONCE);
-        self.arriving -= now;
-        for _ in 0..now {
-            let wish = Wish { path: self.site.paths.quiet, last_event_id: None, expected: 0, stalls: false };
-            let token = ARRIVED + self.arrived.len();
-            self.arrived.push(Subscriber::connect(self.site, wish, &self.poller, token)?);
-        }
-        Ok(())
+        Ok(came)
     }
 }
 

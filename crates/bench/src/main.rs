@@ -3,6 +3,7 @@
 //!
 //! Linux only, loopback only: what it measures is what a server's process costs, not a network.
 
+mod crowd;
 mod disk;
 mod fanout;
 mod floor;
@@ -62,6 +63,9 @@ enum Command {
     /// Clients that behave beside clients that do not, for a long time; fails where one that behaves missed an event, or
     /// where the server does not get back what the others took.
     Soak(soak::Args),
+    /// Clients that connect at once, for other benchmarks.
+    #[command(hide = true)]
+    Crowd(crowd::Args),
     /// Serves as little as can be called a fan-out server: what no real server can undercut.
     // The test kit starts a server with `serve`.
     #[command(alias = "serve")]
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Command::Matching(args) => matching::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Crowd(args) => crowd::run(&args),
         Command::Floor(args) => floor::run(&args).map(|never| match never {}),
     };
     match result {

@@ -129,7 +129,7 @@ fn measure(args: &Args, clients: u32, split: Option<&Split>) -> io::Result<Figur
     load.open(args.live_clients)?;
     let events = args.rate * args.seconds;
     let pace = Pace { rate: args.rate, burst: 1, bytes: args.bytes };
-    load.publish(pace, |published, _| published < events)?;
+    load.publish(pace, |published| published < events)?;
     let before = Phase::of(&mut load, process.private_bytes()?);
 
     // Where everybody is to get, once that is known.
@@ -142,7 +142,7 @@ fn measure(args: &Args, clients: u32, split: Option<&Split>) -> io::Result<Figur
         let memory = scope.spawn(move || most_memory(process, &stopped));
         let mut time = None;
         // Publishes on until the last of them has what it had missed, or will not get it.
-        load.publish(pace, |_, _| match is_done.try_recv() {
+        load.publish(pace, |_| match is_done.try_recv() {
             Ok(taken) => {
                 time = Some(taken);
                 false
@@ -152,7 +152,7 @@ fn measure(args: &Args, clients: u32, split: Option<&Split>) -> io::Result<Figur
         })?;
         drop(stop);
         let during = Phase::of(&mut load, join(memory)?);
-        load.publish(pace, |published, _| published < events)?;
+        load.publish(pace, |published| published < events)?;
         end.store(load.tally.end(), Ordering::Release);
         let replayed = join(replaying)?;
         let after = Phase::of(&mut load, process.private_bytes()?);

@@ -187,7 +187,7 @@ impl Members {
     fn round(&mut self, args: &Args) -> io::Result<()> {
         let before = self.process.cpu_time()?;
         let pace = Pace { rate: args.rate, burst: 1, bytes: args.bytes };
-        self.load.publish(pace, |published, _| published < args.events)?;
+        self.load.publish(pace, |published| published < args.events)?;
         self.cpu += self.process.cpu_time()?.saturating_sub(before);
         Ok(())
     }

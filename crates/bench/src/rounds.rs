@@ -51,7 +51,7 @@ impl Rounds {
         let split = if pins { Split::of_this_machine()? } else { None };
         let mut rounds = Self { count, split, pid, done: 0, all: 0, left: Duration::ZERO };
         for case in groups.into_iter().flatten() {
-            process::allow_sockets(case.scenario.sockets())?;
+            process::allow_sockets(case.scenario.clients as usize)?;
             rounds.all += count as usize;
             rounds.left += case.scenario.about() * count;
         }

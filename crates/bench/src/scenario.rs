@@ -4,6 +4,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::crowd::Crowd;
 use crate::load::{Load, Pace};
 use crate::process::{self, Process, Split};
 use crate::publisher::Series;
@@ -61,11 +62,6 @@ impl Scenario {
         }
     }
 
-    /// Descriptors that this process needs for it.
-    pub(crate) const fn sockets(&self) -> usize {
-        self.clients as usize + self.arriving as usize
-    }
-
     /// About how long a run takes, for those who wait.
     pub(crate) fn about(&self) -> Duration {
         let phases = 1 + u32::from(self.burst > 0) + u32::from(self.publishes_alone);
@@ -116,7 +112,7 @@ impl Measure {
             self.idle(&mut load, scenario.idle)?;
         }
         if scenario.fills {
-            load.publish(scenario.fill(), |published, _| published < FILL_EVENTS)?;
+            load.publish(scenario.fill(), |published| published < FILL_EVENTS)?;
             load.tally.latencies.clear();
         }
         self.fan_out(&mut load, scenario, publishing)?;
@@ -144,7 +140,7 @@ impl Measure {
         let (clients, events) = WARM_UP;
         let mut load = Load::new(self.site, Series::fresh(), 0)?;
         load.open(clients)?;
-        load.publish(Pace { rate: 50, burst: 1, bytes }, |published, _| published < events)?;
+        load.publish(Pace { rate: 50, burst: 1, bytes }, |published| published < events)?;
         Ok(())
     }
 
@@ -152,7 +148,7 @@ impl Measure {
     fn publish_alone(&mut self, scenario: &Scenario) -> io::Result<Option<f64>> {
         let mut load = Load::new(self.site, Series::fresh(), 0)?;
         let since = self.now()?;
-        load.publish(scenario.pace, |published, _| published < scenario.events())?;
+        load.publish(scenario.pace, |published| published < scenario.events())?;
         let spent = self.spent(&since)?.map(|spent| spent / f64::from(scenario.events().max(1)));
         self.note(Column::Publishing, spent);
         Ok(spent)
@@ -166,7 +162,7 @@ impl Measure {
         let mut load = Load::new(self.site, Series::fresh(), 0)?;
         load.open_some_stalled(scenario.clients, scenario.stalled)?;
         let opening = self.spent(&since)?;
-        load.publish(scenario.pace, |published, _| published < 1)?;
+        load.publish(scenario.pace, |published| published < 1)?;
         load.tally.latencies.clear();
         let added = |before: u64, after: u64| report::as_f64(after.saturating_sub(before)) / clients;
         self.note(Column::Opening, opening.map(|spent| spent / clients));
@@ -189,7 +185,7 @@ impl Measure {
 
     fn fan_out(&mut self, load: &mut Load, scenario: &Scenario, publishing: Option<f64>) -> io::Result<()> {
         let (since, before) = (self.now()?, load.tally.delivered);
-        let rate = load.publish(scenario.pace, |published, _| published < scenario.events())?;
+        let rate = load.publish(scenario.pace, |published| published < scenario.events())?;
         let spent = self.spent(&since)?;
         self.note_shares(&since)?;
         let deliveries = report::as_f64((load.tally.delivered - before).max(1));
@@ -206,7 +202,7 @@ impl Measure {
     fn fan_out_bursts(&mut self, load: &mut Load, scenario: &Scenario) -> io::Result<()> {
         let pace = Pace { burst: scenario.burst, ..scenario.pace };
         let (since, before) = (self.now()?, load.tally.delivered);
-        load.publish(pace, |published, _| published < scenario.events())?;
+        load.publish(pace, |published| published < scenario.events())?;
         let deliveries = report::as_f64((load.tally.delivered - before).max(1));
         let spent = self.spent(&since)?;
         self.note(Column::Burst, spent.map(|spent| spent / deliveries));
@@ -217,21 +213,19 @@ impl Measure {
     /// Publishes until the last one has arrived, or nothing moves any more.
     fn arrive(&mut self, load: &mut Load, scenario: &Scenario) -> io::Result<()> {
         let start = Instant::now();
-        let mut taken = None;
-        load.let_arrive(scenario.arriving);
-        load.publish(scenario.pace, |_, quiet| {
-            if quiet.opened >= scenario.arriving as usize {
-                taken = Some(start.elapsed());
-            }
-            taken.is_none() && start.elapsed() < ARRIVAL_LIMIT
+        let mut arrived = Ok(None);
+        let crowd = Crowd::send(self.site, scenario.arriving)?;
+        load.publish(scenario.pace, |_| {
+            arrived = crowd.has_arrived();
+            matches!(arrived, Ok(None)) && start.elapsed() < ARRIVAL_LIMIT
         })?;
-        let taken = taken.ok_or_else(|| {
-            let arrived = load.quiet.opened;
-            let problem = format!("only {arrived} of {} clients were let in", scenario.arriving);
+        let taken = arrived?.ok_or_else(|| {
+            let problem = format!("{} clients were not let in within {ARRIVAL_LIMIT:?}", scenario.arriving);
             io::Error::new(io::ErrorKind::TimedOut, problem)
         })?;
         self.note(Column::Arrival, Some(taken.as_secs_f64()));
         self.note_latencies(load, None, Column::ArrivalP99);
+        load.tally.notices += crowd.leave()?;
         Ok(())
     }
 

@@ -26,6 +26,10 @@ use crate::{Owner, Thread, Window};
 /// What a turn spends on each kind of work, in writes: a fraction of a millisecond.
 const TURN_BUDGET: usize = 64;
 
+/// What it spends on connections one by one while groups have news: events go on at four fifths of their pace when ten
+/// thousand clients come back at once, and so do all of these in a second or so.
+const BESIDE_NEWS: usize = TURN_BUDGET / 4;
+
 /// Bytes that cost about as much to write as a write itself.
 const BYTES_A_WRITE: usize = 4096;
 
@@ -183,7 +187,7 @@ impl<O: Owner> Worker<O> {
     }
 
     fn serve_connections(&mut self) {
-        self.budget = TURN_BUDGET;
+        self.budget = if self.news.is_empty() { TURN_BUDGET } else { BESIDE_NEWS };
         while self.budget > 0
             && let Some(index) = self.work.pop_front()
         {

@@ -31,16 +31,16 @@ pub(super) fn run(site: Site, crowd: u32, events: u32, bytes: usize) -> io::Resu
     let series = Series::fresh();
     let mut load = Load::new(site, series.clone(), 0)?;
     let pace = Pace { rate: 50_000, burst: 10, bytes };
-    load.publish(pace, |published, _| published < 10)?;
+    load.publish(pace, |published| published < 10)?;
     let mut end = load.tally.end();
     while end < events {
         let last = end - 1;
-        load.publish(pace, |published, _| published < BEHIND)?;
+        load.publish(pace, |published| published < BEHIND)?;
         end = load.tally.end();
         catch_up(site, &series, last, end)?;
     }
     load.open(crowd)?;
-    load.publish(Pace { rate: 50, burst: 1, bytes }, |published, _| published < 20)?;
+    load.publish(Pace { rate: 50, burst: 1, bytes }, |published| published < 20)?;
     Ok(())
 }
 
