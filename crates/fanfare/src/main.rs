@@ -35,6 +35,7 @@ mod server;
 mod sinks;
 mod sources;
 mod topology;
+mod turns;
 mod viewer;
 
 use std::process::ExitCode;

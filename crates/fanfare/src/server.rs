@@ -24,6 +24,7 @@ use crate::problem::Problem;
 use crate::sinks::sse::Hub;
 use crate::sources::Publisher;
 use crate::topology::{Endpoint, Endpoints, Topology};
+use crate::turns::Turns;
 
 /// How long requests that are under way may take to finish once the server stops. Supervisors commonly kill after ten
 /// seconds (Docker) to thirty (Kubernetes).
@@ -33,6 +34,11 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// many as it may say.
 #[cfg(feature = "sink_sse")]
 const MAX_DELIVERY_THREADS: NonZeroUsize = NonZeroUsize::new(fanfare_reactor::MAX_THREADS).unwrap();
+
+/// Connections that begin, and that are accepted, before everything else that can run does: a fraction of a millisecond's
+/// worth. When thousands come at once, a publisher and its event would otherwise wait behind all of them, several times
+/// over. Those who have to wait are where they cost least: in the kernel's backlog.
+const BEGIN_AT_ONCE: usize = 8;
 
 /// A server whose sockets listen, and which serves nobody yet.
 pub(crate) struct Server {
@@ -148,6 +154,13 @@ impl Server {
                 Transport::Tcp => None,
             })
             .collect();
+        let turns = Arc::new(Turns::new());
+        // Dropped when the server stops; who waits for a turn then ends with the others.
+        let mut giving = JoinSet::new();
+        giving.spawn({
+            let turns = Arc::clone(&turns);
+            async move { turns.keep_giving(BEGIN_AT_ONCE).await }
+        });
         let (stopping, stopped) = watch::channel(false);
         // Each connection holds one of these, so that `ended` says when there is none any more.
         let (open, mut ended) = mpsc::channel::<Infallible>(1);
@@ -155,9 +168,14 @@ impl Server {
             .into_iter()
             .map(|(listener, endpoints)| {
                 let (service, stopped) = (Arc::clone(&service), stopped.clone());
-                accept(listener, deadlines, stopped, open.clone(), move |peer, request| {
-                    answer(Arc::clone(&service), Arc::clone(&endpoints), peer, request)
-                })
+                accept(
+                    listener,
+                    deadlines,
+                    Arc::clone(&turns),
+                    stopped,
+                    open.clone(),
+                    move |peer, request| answer(Arc::clone(&service), Arc::clone(&endpoints), peer, request),
+                )
             })
             .collect();
         let exit = tokio::select! {
@@ -216,6 +234,7 @@ fn reactor(config: &Config) -> Option<fanfare_reactor::Options> {
 async fn accept<S, F>(
     mut listener: Listener,
     deadlines: Deadlines,
+    turns: Arc<Turns>,
     stopped: watch::Receiver<bool>,
     open: mpsc::Sender<Infallible>,
     service: S,
@@ -223,27 +242,28 @@ async fn accept<S, F>(
     S: Fn(Peer, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    loop {
+    for number in 1_usize.. {
         let (stream, address) = listener.accept().await;
-        let (stopped, service, open) = (stopped.clone(), service.clone(), open.clone());
+        let (stopped, service, open, turn) =
+            (stopped.clone(), service.clone(), open.clone(), Arc::clone(&turns));
         match listener.transport() {
-            Transport::Tcp => {
-                let serving = crate::http::serve(stream, address, deadlines, stopped, service);
-                tokio::spawn(holding(open, serving));
-            }
+            Transport::Tcp => tokio::spawn(async move {
+                crate::http::serve(stream, address, deadlines, &turn, stopped, service).await;
+                drop(open);
+            }),
             #[cfg(feature = "tls")]
             Transport::Tls(tls) => {
-                let serving = Arc::clone(tls).serve(stream, address, deadlines, stopped, service);
-                tokio::spawn(holding(open, serving));
+                let tls = Arc::clone(tls);
+                tokio::spawn(async move {
+                    tls.serve(stream, address, deadlines, &turn, stopped, service).await;
+                    drop(open);
+                })
             }
+        };
+        if number.is_multiple_of(BEGIN_AT_ONCE) {
+            turns.take().await;
         }
     }
-}
-
-/// Serves a connection that is open for as long as that takes.
-async fn holding(open: mpsc::Sender<Infallible>, serving: impl Future<Output = ()>) {
-    serving.await;
-    drop(open);
 }
 
 #[cfg_attr(

@@ -23,6 +23,7 @@ use super::body::Body;
 use super::http2::serve_http2;
 use super::socket::Socket;
 use super::takeover;
+use crate::turns::Turns;
 
 /// Bytes of a request's head, and of what is read ahead. A longer head is answered 431; as hyper looks between reads,
 /// one of up to twice as many may get through.
@@ -112,11 +113,13 @@ impl Peer {
     }
 }
 
-/// Serves one connection to its end. When `stop` becomes true, it ends after the requests that are under way.
+/// Serves one connection to its end. It waits for its turn once something has come, so that many that come at once hold up
+/// nobody. When `stop` becomes true, it ends after the requests that are under way.
 pub(crate) async fn serve<S, F>(
     stream: TcpStream,
     address: SocketAddr,
     deadlines: Deadlines,
+    turns: &Turns,
     mut stop: watch::Receiver<bool>,
     service: S,
 ) where
@@ -134,6 +137,7 @@ pub(crate) async fn serve<S, F>(
         // Nobody waits for an answer here yet.
         () = stopped(&mut stop) => return,
     };
+    turns.take().await;
     let ended = if is_http2 {
         // On the heap, so that connections of HTTP/1.1 do not keep room for it.
         Box::pin(serve_http2(socket, &peer, deadlines, stop, service)).await

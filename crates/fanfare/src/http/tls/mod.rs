@@ -26,6 +26,7 @@ use super::body::Body;
 use super::connection::{Deadlines, Peer, log_end, serve_http1, stopped};
 use super::http2::serve_http2;
 use super::socket::Socket;
+use crate::turns::Turns;
 use changes::Changes;
 use client::{Shown, refusal};
 use files::{Ending, Identity, Loaded, Stamps};
@@ -135,6 +136,7 @@ impl Tls {
         stream: TcpStream,
         address: SocketAddr,
         deadlines: Deadlines,
+        turns: &Turns,
         mut stop: watch::Receiver<bool>,
         service: S,
     ) where
@@ -144,7 +146,7 @@ impl Tls {
         let peer = Peer::new(address);
         let opened = tokio::select! {
             // On the heap, because it is long over while the connection lives.
-            opened = Box::pin(self.open(stream, &peer, deadlines)) => opened,
+            opened = Box::pin(self.open(stream, &peer, deadlines, turns)) => opened,
             () = tokio::time::sleep(deadlines.header) => {
                 debug!(peer = %address, "closed: no TLS handshake in time");
                 return;
@@ -174,8 +176,10 @@ impl Tls {
         stream: TcpStream,
         peer: &Peer,
         deadlines: Deadlines,
+        turns: &Turns,
     ) -> Option<(TlsStream<Socket>, Option<Shown>)> {
         let stream = refuse_plain(stream, peer).await?;
+        turns.take().await;
         let socket = Socket::new(stream, deadlines.send, peer.stalled());
         let acceptor = TlsAcceptor::from(self.current().config);
         let limit = |connection: &mut rustls::ServerConnection| {

@@ -12,7 +12,6 @@ mod revocations;
 mod start;
 mod stream;
 mod taken;
-mod turns;
 mod window;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

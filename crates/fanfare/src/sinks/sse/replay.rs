@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use super::hub::Hub;
-use super::turns::Turns;
+use crate::turns::Turns;
 
 /// Bytes of pages that are kept for others. What many who come back at once need: tens of thousands of events of a
 /// kilobyte. With less, those who are at different places read the log again and again.

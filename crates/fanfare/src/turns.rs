@@ -1,5 +1,5 @@
-//! Turns: who is behind waits for one before each page, so that many who come back at once cannot hold up those who
-//! keep up.
+//! Turns: where many want something at once, who wants it waits for a turn, so that everything else goes on between two
+//! of them. Streams that are behind wait for one before each page, and connections before they begin.
 
 use std::sync::atomic::{AtomicIsize, Ordering};
 
@@ -8,7 +8,7 @@ use tokio::sync::{Notify, Semaphore};
 /// Turns in the order in which they were asked for. They are given, not lent: what a client does with its turn, and
 /// whether it is still there, holds nobody up.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     given: Semaphore,
     /// How many wait and were not given one yet. Below zero, so many were given that nobody took, because their clients
     /// left; who asks next gets one of them.
@@ -27,12 +27,12 @@ impl Drop for Leaving<'_> {
 }
 
 impl Turns {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { given: Semaphore::const_new(0), asked: AtomicIsize::new(0), asking: Notify::const_new() }
     }
 
     /// Waits for a turn.
-    pub(super) async fn take(&self) {
+    pub(crate) async fn take(&self) {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let leaving = Leaving(&self.asked);
         self.asking.notify_one();
@@ -44,14 +44,27 @@ impl Turns {
     }
 
     /// Waits until somebody waits for a turn.
-    pub(super) async fn asked(&self) {
+    pub(crate) async fn asked(&self) {
         while self.asked.load(Ordering::Relaxed) <= 0 {
             self.asking.notified().await;
         }
     }
 
+    /// Gives turns, for ever, so many at once. Between two times everything else that can run does.
+    pub(crate) async fn keep_giving(&self, at_once: usize) {
+        loop {
+            self.asked().await;
+            for _ in 0..at_once {
+                if self.asked.load(Ordering::Relaxed) > 0 {
+                    self.give();
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Gives the next its turn.
-    pub(super) fn give(&self) {
+    pub(crate) fn give(&self) {
         self.asked.fetch_sub(1, Ordering::Relaxed);
         self.given.add_permits(1);
     }
@@ -84,13 +97,7 @@ mod tests {
                     }
                 });
             }
-            let giving = tokio::spawn(async move {
-                loop {
-                    turns.asked().await;
-                    turns.give();
-                    tokio::task::yield_now().await;
-                }
-            });
+            let giving = tokio::spawn(async move { turns.keep_giving(7).await });
             while tasks.join_next().await.is_some() {}
             giving.abort();
             let order = order.lock().unwrap();
