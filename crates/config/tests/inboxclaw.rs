@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use fanfare_config::{
-    Config, Durability, Env, Extractor, HttpPullSink, LogKind, OnLag, Retention, Rule, Secrets, SinkKind,
-    Sqlite, SseSink, Ttl, load, parse,
+    Config, DeliveryPath, Durability, Env, Extractor, HttpPullSink, LogKind, OnLag, Retention, Rule, Secrets,
+    SinkKind, Sqlite, SseSink, Ttl, load, parse,
 };
 use fanfare_event::{NamePattern, Profile};
 
@@ -258,6 +258,10 @@ fn native_keys_of_the_environment_override_the_file() {
     check(&[("FANFARE__LOG__TYPE", "memory")], |it| it.log.kind == LogKind::Memory);
     check(&[("FANFARE__LOG__RETENTION__MAX_BYTES", "2MiB")], |it| {
         sqlite(it).retention.max_bytes == Some(2 << 20)
+    });
+    check(&[("FANFARE__HTTP__DELIVERY", "portable")], |it| it.http.delivery == DeliveryPath::Portable);
+    check(&[("FANFARE__HTTP__TLS__CERTIFICATE", "a.pem"), ("FANFARE__HTTP__TLS__KEY", "a.key")], |it| {
+        it.http.tls.as_ref().is_some_and(|tls| tls.key.file.written == "a.key")
     });
     check(
         &[("FANFARE__SOURCES__HOOK__EXTRACTOR__HEADERS", "{ X-A = { type = \"exists\" } }")],

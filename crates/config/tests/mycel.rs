@@ -165,6 +165,8 @@ fn overrides_speak_native_keys() {
     let env: Env = [
         ("FANFARE__HTTP__PORT", "0"),
         ("FANFARE__LISTENERS__EVENTS__PORT", "0"),
+        ("FANFARE__LISTENERS__EVENTS__TLS__CERTIFICATE", "a.pem"),
+        ("FANFARE__LISTENERS__EVENTS__TLS__KEY", "a.key"),
         ("FANFARE__LOG__TYPE", "memory"),
         ("FANFARE__SINKS__EVENTS__BUFFER", "7"),
     ]
@@ -174,6 +176,7 @@ fn overrides_speak_native_keys() {
     assert!(!loaded.diagnostics.has_errors(), "{}", loaded.diagnostics.render(false));
     let config = loaded.config;
     assert_eq!((config.http.port, config.listeners[0].port, sse(&config, 0).buffer), (0, 0, 7));
+    assert_eq!((config.http.tls.is_some(), config.listeners[0].tls.is_some()), (false, true));
 }
 
 #[test]
