@@ -62,7 +62,8 @@ pub(crate) struct Flags {
 #[derive(Debug)]
 pub(crate) struct Pending {
     parts: Vec<Bytes>,
-    /// When the client took something last.
+    /// When the kernel took something last. It takes up to 64 KiB at once, and no more until most of that is on its way: so who
+    /// takes less than that in a send timeout counts as who takes nothing.
     progress: Moment,
     /// Why the stream ends behind this, and how long it may take.
     pub(crate) closing: Option<(CloseReason, Moment)>,
