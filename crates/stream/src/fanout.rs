@@ -22,9 +22,9 @@ use lists::{Link, Lists};
 pub const MAX_PATTERNS: usize = 16_384;
 
 /// Rooms and users of all groups together, above which no client founds another group. It bounds memory: a list of its
-/// own takes at most [`PLACE_BYTES`] for each of them, and its name, which is 200 MiB together where names are short. It
+/// own takes at most `PLACE_BYTES` for each of them, and its name, which is 200 MiB together where names are short. It
 /// serves the 100,000 streams of a full sink where each is a user of its own in four rooms. Connections that joined the
-/// same are one group, which takes at most [`GROUP_BYTES`] more.
+/// same are one group, which takes at most `GROUP_BYTES` more.
 pub const MAX_PLACES: usize = 1 << 19;
 
 /// Bytes that a group adds for each room and for its user, at most, beside the name and what is seen: eight bytes for each

@@ -1,4 +1,5 @@
-//! One connection: a cursor, a few bytes that go out before it moves, and what to do next.
+//! One connection: a cursor, a few bytes that go out before it moves, and what to do next. The words for that are in
+//! `terms`; what comes from the log is taken in `reading`.
 //!
 //! Replay and live are one path. Behind the cursor everything was sent, was hidden from this subscription, or was
 //! told to be missing; in front of it the window is read, or, where the cursor has left the window, the log.
@@ -6,138 +7,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use fanfare_event::{Epoch, Position, Profile, Seq};
-use jiff::Timestamp;
+use fanfare_event::{Position, Seq};
 
 use crate::fanout::GroupIndex;
 use crate::frame::Frame;
-use crate::{Batch, CloseReason, Fanout, GroupId, Moment, View, frame};
+use crate::{Batch, CloseReason, Fanout, GroupId, Moment, frame};
 
-/// How long to wait before asking a log again that had nothing new, or failed once. Each further failure doubles it.
-const READ_AGAIN: Duration = Duration::from_millis(500);
+mod reading;
+mod terms;
 
-/// How often it doubles at most: a log that failed for long is asked every eight seconds.
-const MAX_DOUBLINGS: u32 = 4;
+pub use terms::{Client, Expiry, Found, Gap, OnLag, SessionOptions, Start, Step};
 
 /// How long before the end a client is told that its stream will end, so that it can fetch a new token meanwhile.
 pub const EXPIRING_NOTICE: Duration = Duration::from_secs(30);
-
-/// What happens to a client that falls behind by more than the sink's buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OnLag {
-    /// Nothing is skipped: what has left the window is read from the log. Where the log no longer has it, the
-    /// client is told how many are missing.
-    CatchUp,
-    /// What is older than the newest `buffer` events is skipped, and the client is told how many that was.
-    Notice,
-    /// The connection is closed.
-    Disconnect,
-}
-
-/// What a sink says about its connections; the same for all of them.
-#[derive(Clone, Debug)]
-pub struct SessionOptions {
-    /// The log's epoch, for positions.
-    pub epoch: Epoch,
-    /// How the sink writes.
-    pub profile: Profile,
-    /// Silence after which a keep-alive goes out.
-    pub keep_alive: Duration,
-    /// Events of its own that a client may fall behind before `on_lag`.
-    pub buffer: u64,
-    /// What happens then.
-    pub on_lag: OnLag,
-}
-
-/// What is known of one client.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Client {
-    /// For a client that reconnects by itself and cannot read headers, how long it should wait before it does, with
-    /// the jitter already in it; in milliseconds. Such a client gets the opening block, positions in keep-alives, and a
-    /// `retry:` before the server ends the stream. `None` for any other.
-    pub retry: Option<Duration>,
-    /// When the stream ends because its client's token does. `None` where it showed none.
-    pub expires: Option<Expiry>,
-}
-
-/// When a stream's token expires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expiry {
-    /// The end of the stream.
-    pub at: Moment,
-    /// The same for people, as the token says it.
-    pub time: Timestamp,
-}
-
-/// Where a stream begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// The event behind which it begins.
-    pub after: Option<Seq>,
-    /// Why that is not where the client asked to begin.
-    pub gap: Option<Gap>,
-}
-
-/// Why a stream cannot begin where the client asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gap {
-    /// Retention has taken what comes next; the stream goes on with the oldest event that is kept.
-    Expired,
-    /// Nobody knows the event; the stream goes on from now.
-    Unknown,
-}
-
-impl Gap {
-    const fn sentence(self) -> &'static str {
-        match self {
-            Self::Expired => {
-                "expired: some of the events that were missed are no longer kept; the stream goes on with the oldest that is"
-            }
-            Self::Unknown => "unknown: the last event id is not known here; the stream goes on from now",
-        }
-    }
-}
-
-/// What a connection does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Write this, then ask again.
-    Write(Frame),
-    /// Write frames of this, as many as can be written now, say to [`Session::sent`] how many those were, then ask again.
-    Batch(Batch),
-    /// Get the page of `from`, hand it, or what else the log says, to [`Session::found`], then ask again. At `until` ask
-    /// again in any case.
-    Read {
-        /// The seq to read from.
-        from: Seq,
-        /// Whether this is a stream that is coming back from far behind. Those wait for their turn, so that the
-        /// streams that keep up are not held up by many of them.
-        in_turn: bool,
-        /// That moment.
-        until: Moment,
-    },
-    /// Wait for an event of the group, at most until this moment, then ask again.
-    Wait {
-        /// That moment.
-        until: Moment,
-    },
-    /// End the stream, without a clean end.
-    Close(CloseReason),
-}
-
-/// What came of [`Step::Read`].
-#[derive(Clone, Debug)]
-pub enum Found {
-    /// The part of the log that was asked for.
-    Page(View),
-    /// The log no longer has anything before this.
-    Trimmed(Seq),
-    /// There is nothing yet.
-    Nothing,
-    /// The log did not answer.
-    Failed,
-}
 
 /// A connection's cursor and decisions. There is one for each client, so it is small: what all clients of a sink have in
 /// common is elsewhere, and so is what most of them do not have.
@@ -335,62 +217,6 @@ impl Session {
             self.flags.caught_up = true;
             // The rest is hidden from this subscription.
             self.after = self.after.max(batch.newest);
-        }
-    }
-
-    /// Takes what [`Step::Read`] asked for. Returns what is to be written of it, if anything is: whole blocks.
-    pub fn found(&mut self, now: Moment, found: Found) -> Option<Bytes> {
-        match found {
-            Found::Page(page) => return self.page(now, &page),
-            Found::Trimmed(oldest) => self.trimmed(oldest),
-            Found::Nothing => self.nothing_new(now),
-            Found::Failed => self.log_failed(now),
-        }
-        None
-    }
-
-    /// Takes the page that [`Step::Read`] asked for. Returns what is to be written of it, if anything is: whole blocks.
-    pub fn page(&mut self, now: Moment, page: &View) -> Option<Bytes> {
-        let from = self.from();
-        if !(page.from()..page.next()).contains(&from) {
-            self.nothing_new(now);
-            return None;
-        }
-        self.read_again(Moment::ZERO, 0);
-        let (count, bytes) = page.behind(self.after);
-        self.after = page.next().previous();
-        self.index += count;
-        if count == 0 {
-            return None;
-        }
-        self.frames += count;
-        self.silent_since = Millis::of(now);
-        Some(bytes)
-    }
-
-    /// The log that [`Step::Read`] asked no longer has anything before `oldest`.
-    pub fn trimmed(&mut self, oldest: Seq) {
-        self.read_again(Moment::ZERO, 0);
-        self.after = self.after.max(oldest.previous());
-        self.flags.jumped = true;
-    }
-
-    /// The log that [`Step::Read`] asked has nothing yet; it is asked again after a while.
-    pub fn nothing_new(&mut self, now: Moment) {
-        self.read_again(now + READ_AGAIN, 0);
-    }
-
-    /// The read that [`Step::Read`] asked for failed; it is tried again after a while.
-    pub fn log_failed(&mut self, now: Moment) {
-        let failures = self.rare.as_ref().map_or(0, |rare| rare.failures);
-        let not_before = now + READ_AGAIN * 2_u32.pow(failures.min(MAX_DOUBLINGS));
-        self.read_again(not_before, failures.saturating_add(1));
-    }
-
-    fn read_again(&mut self, not_before: Moment, failures: u32) {
-        if self.rare.is_some() || not_before > Moment::ZERO {
-            let rare = self.rare.get_or_insert_default();
-            (rare.read_not_before, rare.failures) = (not_before, failures);
         }
     }
 

@@ -2,9 +2,12 @@ mod expiry;
 
 use std::cell::RefCell;
 
+use super::reading::READ_AGAIN;
 use super::*;
 use crate::fanout::tests::{entry, seq, subscription};
-use crate::{Entry, PageCache, Subscription, WindowLimits};
+use crate::{Entry, PageCache, Subscription, View, WindowLimits};
+use fanfare_event::{Epoch, Profile};
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 mod audiences;
