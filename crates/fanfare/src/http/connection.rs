@@ -74,12 +74,6 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Somebody at this address.
-    #[cfg(all(test, feature = "sink_sse"))]
-    pub(crate) fn at(address: SocketAddr) -> Self {
-        Self::new(address)
-    }
-
     pub(super) fn new(address: SocketAddr) -> Self {
         Self { address, stalled: Arc::default(), is_plain: false }
     }

@@ -83,7 +83,7 @@ mod tests {
     use std::time::Duration;
 
     use fanfare_event::{Epoch, NamePatterns, Profile, SinkName};
-    use fanfare_log::{EventLog as _, MemoryLog, Retention};
+    use fanfare_log::{MemoryLog, Retention};
     use fanfare_reactor::Owner as _;
     use fanfare_stream::{Client, Moment, OnLag, SessionOptions, Start, Subscription, WindowLimits};
     use jiff::Timestamp;
