@@ -22,12 +22,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bytes that the kernel may keep for one client; Linux doubles the number for its own overhead, and a stream over a path of
 /// 100 ms gets 2.5 MB a second with it. Left to itself it goes up to 4 MiB (`net.ipv4.tcp_wmem`): a thousand clients that
-/// read nothing of 800 KB took 720 KB each, and 250 KB with this. One client alone replays 600 to 1,000 MB a second with
-/// either.
+/// read nothing of 800 KB took 720 KB each, and 250 KB with this. It costs replay something over loopback: one client alone
+/// got 1,040 MB a second without it and 630 with it, once each.
 const SEND_BUFFER: usize = 128 * 1024;
 
 /// Bytes of these that are not on their way yet, above which a socket takes no more: what a client does not read stays in the
-/// window, which all share. With it the thousand took 30 KB each (55 KB at most), and the replay was as fast.
+/// window, which all share. With it the thousand took 30 KB each (55 KB at most). 500 clients that replay got 3.7 million
+/// events a second with both bounds and 4.2 million with neither, while others saw a p99 of 23 and 32 ms.
 #[cfg(target_os = "linux")]
 const MAX_UNSENT: u32 = 16 * 1024;
 
