@@ -2,6 +2,7 @@
 //! of them. Streams that are behind wait for one before each page, and connections before they begin.
 
 use std::sync::atomic::{AtomicIsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -50,8 +51,8 @@ impl Turns {
         }
     }
 
-    /// Gives turns, for ever, so many at once. Between two times everything else that can run does.
-    pub(crate) async fn keep_giving(&self, at_once: usize) {
+    /// Gives turns, for ever: so many at once, and then none for as long as this.
+    pub(crate) async fn keep_giving(&self, at_once: usize, pause: Duration) {
         loop {
             self.asked().await;
             for _ in 0..at_once {
@@ -59,7 +60,7 @@ impl Turns {
                     self.give();
                 }
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -79,7 +80,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread().build().unwrap()
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
     }
 
     #[test]
@@ -97,7 +98,7 @@ mod tests {
                     }
                 });
             }
-            let giving = tokio::spawn(async move { turns.keep_giving(7).await });
+            let giving = tokio::spawn(async move { turns.keep_giving(7, Duration::from_millis(1)).await });
             while tasks.join_next().await.is_some() {}
             giving.abort();
             let order = order.lock().unwrap();
