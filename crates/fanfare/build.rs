@@ -8,6 +8,7 @@ fn main() {
         "source_amqp",
         "source_mock",
         "source_rest",
+        "source_sse",
         "source_webhook",
         "tls",
         "transform_vrl",

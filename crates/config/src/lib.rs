@@ -32,11 +32,11 @@ mod yaml;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use env::Env;
 pub use model::{
-    Admin, Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, DeliveryPath,
+    Admin, Amqp, AmqpExchange, AmqpQueue, AmqpUrl, ClientTls, Config, ConfigFile, Cors, DeliveryPath,
     Durability, Encoding, ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Jwt, JwtKey,
-    JwtKeyKind, Listener, Log, LogKind, Mock, OnLag, Operation, Program, PublicKeyAlgorithm, Rest, Retention,
-    Route, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink, Tls, TlsFile, Transformer,
-    TransformerKind, Ttl, Webhook, Window,
+    JwtKeyKind, Listener, Log, LogKind, Mock, OnLag, Operation, OutgoingHeader, OutgoingValue, Program,
+    PublicKeyAlgorithm, Rest, Retention, Route, Rule, SignatureOn, Sink, SinkKind, Source, Sqlite, SseSink,
+    SseSource, SseUrl, Tls, TlsFile, Transformer, TransformerKind, Ttl, Webhook, Window,
 };
 pub use reference::{inboxclaw_reference, mycel_reference, reference};
 pub use secret::{Secret, Secrets};

@@ -2,6 +2,7 @@
 
 mod amqp;
 mod jwt;
+mod sse;
 mod tls;
 
 use std::fmt;
@@ -10,9 +11,10 @@ use std::time::Duration;
 
 use fanfare_event::{AudienceRule, NamePattern, NamePatterns, Object, Profile, SinkName, SourceName};
 
-pub use amqp::{Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, ConfigFile, ExchangeKind};
+pub use amqp::{Amqp, AmqpExchange, AmqpQueue, AmqpUrl, ExchangeKind};
 pub use jwt::{Jwt, JwtKey, JwtKeyKind, PublicKeyAlgorithm};
-pub use tls::{Tls, TlsFile};
+pub use sse::{OutgoingHeader, OutgoingValue, SseSource, SseUrl};
+pub use tls::{ClientTls, ConfigFile, Tls, TlsFile};
 
 use crate::{Secret, Span};
 
@@ -203,6 +205,8 @@ pub enum Extractor {
     Mock(Mock),
     /// A queue of an AMQP broker.
     Amqp(Box<Amqp>),
+    /// A stream of Server-Sent Events.
+    Sse(Box<SseSource>),
 }
 
 /// A source that makes an event with a random number again and again, to try things out.

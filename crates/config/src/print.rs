@@ -183,7 +183,8 @@ impl Printer {
         );
         let title = title.trim_end_matches(']');
         match &source.extractor {
-            None => {}
+            // No dialect has a stream to listen to yet.
+            None | Some(Extractor::Sse(_)) => {}
             Some(Extractor::Webhook(webhook)) => self.webhook(title, webhook),
             Some(Extractor::Rest(rest)) => self.rest(title, rest),
             Some(Extractor::Mock(mock)) => {

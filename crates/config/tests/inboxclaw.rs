@@ -141,7 +141,7 @@ fn sources() {
                 assert_eq!((webhook.profile, webhook.id.as_deref()), (Profile::Envelope, None));
                 (source.name.as_str(), webhook.path.clone())
             }
-            Some(Extractor::Rest(_) | Extractor::Amqp(_)) => panic!("not Inboxclaw's"),
+            Some(Extractor::Rest(_) | Extractor::Amqp(_) | Extractor::Sse(_)) => panic!("not Inboxclaw's"),
             None => panic!("receives nothing"),
         })
         .collect();

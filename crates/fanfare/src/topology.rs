@@ -85,6 +85,9 @@ impl Topology {
                 Some(Extractor::Amqp(amqp)) => {
                     topology.add_amqp(config, source, amqp, root_url, diagnostics);
                 }
+                Some(Extractor::Sse(sse)) => {
+                    topology.add_sse_source(config, source, sse, root_url, diagnostics);
+                }
                 None => {}
             }
         }
@@ -253,6 +256,33 @@ impl Topology {
         diagnostics: &mut Diagnostics,
     ) {
         left_out(diagnostics, source.span, "a mock source", "source_mock");
+    }
+
+    #[cfg(feature = "source_sse")]
+    #[expect(clippy::unused_self, reason = "nothing runs one yet")]
+    fn add_sse_source(
+        &mut self,
+        _: &Config,
+        _: &fanfare_config::Source,
+        sse: &fanfare_config::SseSource,
+        _: &str,
+        diagnostics: &mut Diagnostics,
+    ) {
+        diagnostics
+            .error(sse.type_span, "an `sse` source can be checked, but is not run yet by this version");
+    }
+
+    #[cfg(not(feature = "source_sse"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    fn add_sse_source(
+        &mut self,
+        _: &Config,
+        _: &fanfare_config::Source,
+        sse: &fanfare_config::SseSource,
+        _: &str,
+        diagnostics: &mut Diagnostics,
+    ) {
+        left_out(diagnostics, sse.type_span, "an `sse` source", "source_sse");
     }
 
     #[cfg(feature = "sink_sse")]

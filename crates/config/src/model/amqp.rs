@@ -1,10 +1,10 @@
 //! What a source of type `amqp` is configured with.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use fanfare_event::{Object, Profile};
 
+use super::ClientTls;
 use crate::{Secret, Span};
 
 /// A queue of an AMQP 0-9-1 broker.
@@ -33,7 +33,7 @@ pub struct Amqp {
     /// What the queue is bound to; `None`: its bindings are left as they are.
     pub exchange: Option<AmqpExchange>,
     /// Certificates; only where the URL says TLS.
-    pub tls: Option<AmqpTls>,
+    pub tls: Option<ClientTls>,
     /// Where the type is written.
     pub type_span: Span,
 }
@@ -107,24 +107,4 @@ pub enum ExchangeKind {
     Topic,
     /// By headers.
     Headers,
-}
-
-/// PEM files for a connection over TLS. The certificate and its key are both there, or neither.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AmqpTls {
-    /// Whom the broker's certificate may come from; `None`: the system's authorities.
-    pub ca: Option<ConfigFile>,
-    /// The certificate that the broker is shown.
-    pub certificate: Option<ConfigFile>,
-    /// Its private key.
-    pub key: Option<ConfigFile>,
-}
-
-/// A file that the configuration names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigFile {
-    /// Absolute, or relative to the process's folder.
-    pub path: PathBuf,
-    /// The path as the configuration has it, from its own folder; what is printed.
-    pub written: String,
 }

@@ -65,7 +65,7 @@ fn is_http_used(config: &Config) -> bool {
     let sources = config.sources.iter().filter_map(|source| match &source.extractor {
         Some(Extractor::Webhook(webhook)) => Some(&webhook.listener),
         Some(Extractor::Rest(rest)) => Some(&rest.listener),
-        Some(Extractor::Mock(_) | Extractor::Amqp(_)) | None => None,
+        Some(Extractor::Mock(_) | Extractor::Amqp(_) | Extractor::Sse(_)) | None => None,
     });
     let sinks = config.sinks.iter().map(|sink| match &sink.kind {
         SinkKind::Sse(sse) => &sse.listener,

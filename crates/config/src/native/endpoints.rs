@@ -80,7 +80,7 @@ fn of_sources(sources: &[Source]) -> impl Iterator<Item = Endpoint<'_>> {
                 });
                 endpoints.collect()
             }
-            Some(Extractor::Mock(_) | Extractor::Amqp(_)) | None => Vec::new(),
+            Some(Extractor::Mock(_) | Extractor::Amqp(_) | Extractor::Sse(_)) | None => Vec::new(),
         }
     })
 }

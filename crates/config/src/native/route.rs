@@ -254,7 +254,7 @@ fn check(route: &Route, source: &Source, sink: &Sink, checker: &mut Checker<'_>)
 fn check_operation(operation: &str, span: Span, source: &Source, checker: &mut Checker<'_>) {
     let name = quoted(source.name.as_str());
     match &source.extractor {
-        Some(Extractor::Webhook(_) | Extractor::Mock(_)) => {
+        Some(Extractor::Webhook(_) | Extractor::Mock(_) | Extractor::Sse(_)) => {
             checker
                 .error(span, format!("the source {name} has no operations"))
                 .help("leave `operation` out; `match` tells its events by their types");

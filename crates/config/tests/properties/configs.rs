@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanfare_config::{
-    Admin, Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, Config, ConfigFile, Cors, DeliveryPath,
+    Admin, Amqp, AmqpExchange, AmqpQueue, AmqpUrl, ClientTls, Config, ConfigFile, Cors, DeliveryPath,
     Durability, Encoding, Env, ExchangeKind, Extractor, HeaderRule, Http, HttpPullSink, Identity, Jwt,
     JwtKey, JwtKeyKind, Listener, Log, LogKind, Mock, OnLag, Operation, Program, PublicKeyAlgorithm, Rest,
     Retention, Route, Rule, Secret, SignatureOn, Sink, SinkKind, Source, Span, Sqlite, SseSink, Tls, TlsFile,
@@ -58,7 +58,7 @@ pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
                         Extractor::Rest(rest) => {
                             rest.operations.iter_mut().for_each(|operation| place(&mut operation.path));
                         }
-                        Extractor::Mock(_) | Extractor::Amqp(_) => {}
+                        Extractor::Mock(_) | Extractor::Amqp(_) | Extractor::Sse(_) => {}
                     }
                     extractor
                 }),
@@ -144,7 +144,7 @@ fn places<'c>(
     let of_sources = sources.iter_mut().filter_map(|source| match &mut source.extractor {
         Some(Extractor::Webhook(webhook)) => Some(&mut webhook.listener),
         Some(Extractor::Rest(rest)) => Some(&mut rest.listener),
-        Some(Extractor::Mock(_) | Extractor::Amqp(_)) | None => None,
+        Some(Extractor::Mock(_) | Extractor::Amqp(_) | Extractor::Sse(_)) | None => None,
     });
     let of_sinks = sinks.iter_mut().map(|sink| match &mut sink.kind {
         SinkKind::Sse(sse) => &mut sse.listener,
@@ -329,7 +329,7 @@ fn amqp() -> impl Strategy<Value = Amqp> {
 }
 
 /// A broker, and files for a connection to it, which must be there.
-fn broker() -> impl Strategy<Value = (AmqpUrl, Option<AmqpTls>)> {
+fn broker() -> impl Strategy<Value = (AmqpUrl, Option<ClientTls>)> {
     let urls = [
         "amqp://localhost",
         "amqps://localhost/%2f",
@@ -338,7 +338,7 @@ fn broker() -> impl Strategy<Value = (AmqpUrl, Option<AmqpTls>)> {
         "$A_URL",
     ];
     let file = || ConfigFile { path: "Cargo.toml".into(), written: "Cargo.toml".to_owned() };
-    let tls = (any::<bool>(), any::<bool>()).prop_map(move |(ca, own)| AmqpTls {
+    let tls = (any::<bool>(), any::<bool>()).prop_map(move |(ca, own)| ClientTls {
         ca: ca.then(file),
         certificate: own.then(file),
         key: own.then(file),

@@ -20,6 +20,7 @@ fn the_version_lists_what_was_compiled_in() {
         ("source_amqp", cfg!(feature = "source_amqp")),
         ("source_mock", cfg!(feature = "source_mock")),
         ("source_rest", cfg!(feature = "source_rest")),
+        ("source_sse", cfg!(feature = "source_sse")),
         ("source_webhook", true),
         ("tls", cfg!(feature = "tls")),
         ("transform_vrl", cfg!(feature = "transform_vrl")),

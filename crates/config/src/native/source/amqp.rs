@@ -14,7 +14,7 @@ use crate::native::metadata::Metadata;
 use crate::native::variable::Variable;
 use crate::shapes::{Choice, Count, Flag, Hidden, Items, Nested, Text, Time};
 use crate::tree::Entry;
-use crate::{Amqp, AmqpExchange, AmqpQueue, AmqpTls, AmqpUrl, ConfigFile, ExchangeKind, Span};
+use crate::{Amqp, AmqpExchange, AmqpQueue, AmqpUrl, ClientTls, ConfigFile, ExchangeKind, Span};
 
 pub(crate) const URL: Key<Optional<Hidden>> = Key {
     name: "url",
@@ -369,7 +369,7 @@ fn read_exchange(entry: &Entry, checker: &mut Checker<'_>) -> Option<AmqpExchang
     Some(exchange)
 }
 
-fn read_tls(entry: &Entry, checker: &mut Checker<'_>) -> Option<AmqpTls> {
+fn read_tls(entry: &Entry, checker: &mut Checker<'_>) -> Option<ClientTls> {
     let table = checker.table(TLS.name, &entry.node)?;
     let mut fields = Fields::new("`tls`", entry.span, table);
     let both = [CERTIFICATE_FILE.name, KEY_FILE.name];
@@ -378,7 +378,7 @@ fn read_tls(entry: &Entry, checker: &mut Checker<'_>) -> Option<AmqpTls> {
             .absent(entry.span, "`certificate_file` and `key_file` go together")
             .help("name the certificate and its private key, or neither");
     }
-    let tls = AmqpTls {
+    let tls = ClientTls {
         ca: read_file(&mut fields, &CA_FILE, checker),
         certificate: read_file(&mut fields, &CERTIFICATE_FILE, checker),
         key: read_file(&mut fields, &KEY_FILE, checker),
