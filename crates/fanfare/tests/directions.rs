@@ -15,6 +15,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("config", &["event"]),
     ("amqp", &[]),
+    ("client", &[]),
     ("transform", &["event"]),
     ("auth", &["event"]),
     ("log", &["event"]),
@@ -75,8 +76,13 @@ const FENCES: &[Fence] = &[
     },
     Fence {
         package: "reqwest",
-        allowed: |krate| krate == "fanfare",
-        instead: "HTTP belongs to the binary; take what was fetched as an argument",
+        allowed: |krate| matches!(krate, "fanfare" | "client"),
+        instead: "HTTP belongs to the binary, streams that are read to `client`; take what was fetched as an argument",
+    },
+    Fence {
+        package: "sse-core",
+        allowed: |krate| krate == "client",
+        instead: "streams are read in `client`, and in tests by `testkit`, which knows nothing of it",
     },
     Fence {
         package: "tokio-rustls",

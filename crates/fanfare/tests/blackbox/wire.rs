@@ -104,7 +104,7 @@ fn only_browsers_get_an_opening_block() {
         ("/sse/events?prime=0", &[]),
         ("/sse/events?prime", &[]),
         ("/sse/events?last_event_id=", &[("Last-Event-ID", "")]),
-        (STREAM, &[("Accept-Language", "de"), ("Cache-Control", "no-cache")]),
+        (STREAM, &[("Accept-Language", "de"), ("Cache-Control", "no-cache"), ("Prefer", "primed")]),
     ] {
         let (_, first) = opens(target, headers);
         assert!(matches!(first, Message::Event(_)), "{target} {headers:?}: {first:?}");
@@ -114,6 +114,8 @@ fn only_browsers_get_an_opening_block() {
         (STREAM, &[("sec-fetch-mode", "same-origin")]),
         ("/sse/events?prime=1", &[]),
         ("/sse/events?stream=x&prime=1&prime=0", &[]),
+        (STREAM, &[("Prefer", "prime")]),
+        (STREAM, &[("Prefer", "wait=1"), ("prefer", "respond-async, Prime")]),
     ] {
         let (client, first) = opens(target, headers);
         let Message::Silent(Silent { kind: None, id: Some(id), retry: Some(retry) }) = first else {

@@ -272,10 +272,14 @@ fn expiry(time: Timestamp, opened: Timestamp, now: Moment) -> Expiry {
     Expiry { at: now + left.unsigned_abs(), time }
 }
 
-/// Whether the client is a browser's `EventSource` (or asks to be treated as one): it cannot read headers, and keeps
-/// its position by the ids that it sees.
+/// Whether the client is a browser's `EventSource` (or asks to be treated as one, by a preference of RFC 7240 or in the
+/// URL): it keeps its position by the ids that it sees.
 fn reconnects_by_itself(request: &Request<Incoming>) -> bool {
+    let prefers = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|value| value.split(',').any(|one| one.trim().eq_ignore_ascii_case("prime")))
+    };
     request.headers().contains_key("sec-fetch-mode")
+        || request.headers().get_all("prefer").iter().any(prefers)
         || start::query(request).any(|(name, value)| name == "prime" && value == "1")
 }
 
