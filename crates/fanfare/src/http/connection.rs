@@ -122,15 +122,8 @@ pub(crate) async fn serve<S, F>(
 {
     let peer = Peer::new(address);
     let mut socket = Socket::new(stream, deadlines.send, peer.stalled());
-    let is_http2 = tokio::select! {
-        is_http2 = socket.begins_with(HTTP2_PREFACE) => is_http2,
-        () = tokio::time::sleep(deadlines.header) => {
-            debug!(peer = %address, "closed: nothing came");
-            return;
-        }
-        // Nobody waits for an answer here yet.
-        () = stopped(&mut stop) => return,
-    };
+    let begins = socket.begins_with(HTTP2_PREFACE);
+    let Some(is_http2) = in_time(begins, "nothing came", &peer, deadlines, &mut stop).await else { return };
     turns.take().await;
     let ended = if is_http2 {
         // On the heap, so that connections of HTTP/1.1 do not keep room for it.
@@ -140,6 +133,25 @@ pub(crate) async fn serve<S, F>(
         droppable(serving).await.unwrap_or(Ok(()))
     };
     log_end(&peer, ended);
+}
+
+/// What a peer has to do before anything is done for it. `None`, after saying what is missing, where that takes too long; and
+/// where the server stops, because nobody waits for an answer yet.
+pub(super) async fn in_time<T>(
+    doing: impl Future<Output = T>,
+    missing: &str,
+    peer: &Peer,
+    deadlines: Deadlines,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<T> {
+    tokio::select! {
+        done = doing => Some(done),
+        () = tokio::time::sleep(deadlines.header) => {
+            debug!(peer = %peer.address, "closed: {missing}");
+            None
+        }
+        () = stopped(stop) => None,
+    }
 }
 
 pub(super) fn log_end(peer: &Peer, ended: hyper::Result<()>) {

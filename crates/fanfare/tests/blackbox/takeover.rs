@@ -160,19 +160,6 @@ fn a_client_that_closes_its_side_has_left() {
 }
 
 #[test]
-fn http_1_0_gets_a_stream_without_chunks() {
-    let server = serve(BASIC);
-    let mut connection = Connection::open(server.addr()).unwrap();
-    connection.send(format!("GET {STREAM} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
-    let head = connection.read_head(LONG).unwrap();
-    assert_eq!((head.status, head.header("transfer-encoding")), (200, None));
-    publish(&server, &cdevent("e"));
-    let mut body = connection.into_body(&head, "GET").unwrap();
-    let came = body.read_until(b"\n\n", LONG).unwrap();
-    assert!(came.starts_with(b"event: cdevent\nid: e\n"), "{}", String::from_utf8_lossy(&came));
-}
-
-#[test]
 fn heads_are_the_same() {
     let config = format!("{BASIC}cors = {{ allowed_origins = [\"https://a.example\"] }}\n");
     let start = |delivery| fanfare().config(config.as_str()).env(DELIVERY, delivery).start().unwrap();

@@ -23,7 +23,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::{debug, info, warn};
 
 use super::body::Body;
-use super::connection::{Deadlines, Peer, log_end, serve_http1, stopped};
+use super::connection::{Deadlines, Peer, in_time, log_end, serve_http1};
 use super::http2::serve_http2;
 use super::socket::Socket;
 use crate::turns::Turns;
@@ -54,6 +54,9 @@ pub(crate) struct Tls {
     /// What the files were like when they were first read.
     first: Stamps,
 }
+
+/// What is said of a client that does not begin, or does not go on.
+const LATE: &str = "no TLS handshake in time";
 
 /// What new connections are served with.
 #[derive(Clone, Debug)]
@@ -144,17 +147,16 @@ impl Tls {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let peer = Peer::new(address);
-        let opened = tokio::select! {
-            // On the heap, because it is long over while the connection lives.
-            opened = Box::pin(self.open(stream, &peer, deadlines, turns)) => opened,
-            () = tokio::time::sleep(deadlines.header) => {
-                debug!(peer = %address, "closed: no TLS handshake in time");
-                return;
-            }
-            // Nobody waits for an answer here yet.
-            () = stopped(&mut stop) => return,
+        let begins = refuse_plain(stream, &peer);
+        let Some(Some(stream)) = in_time(begins, LATE, &peer, deadlines, &mut stop).await else {
+            return;
         };
-        let Some((stream, shown)) = opened else { return };
+        // Who waits here has done what it can.
+        turns.take().await;
+        // On the heap, because it is long over while the connection lives.
+        let handshake = Box::pin(self.open(stream, &peer, deadlines));
+        let opened = in_time(handshake, LATE, &peer, deadlines, &mut stop).await;
+        let Some(Some((stream, shown))) = opened else { return };
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
         let service = move |peer, mut request: Request<Incoming>| {
             if let Some(shown) = &shown {
@@ -176,10 +178,7 @@ impl Tls {
         stream: TcpStream,
         peer: &Peer,
         deadlines: Deadlines,
-        turns: &Turns,
     ) -> Option<(TlsStream<Socket>, Option<Shown>)> {
-        let stream = refuse_plain(stream, peer).await?;
-        turns.take().await;
         let socket = Socket::new(stream, deadlines.send, peer.stalled());
         let acceptor = TlsAcceptor::from(self.current().config);
         let limit = |connection: &mut rustls::ServerConnection| {
