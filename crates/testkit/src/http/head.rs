@@ -21,7 +21,7 @@ impl Head {
     }
 
     /// Reads the bytes before the empty line.
-    pub(super) fn parse(head: &[u8]) -> Result<Self, &'static str> {
+    pub(crate) fn parse(head: &[u8]) -> Result<Self, &'static str> {
         let text = String::from_utf8_lossy(head);
         let mut lines = text.split("\r\n");
         let status = lines
