@@ -16,6 +16,7 @@ use std::time::Duration;
 pub use body::{Body, Chunk};
 pub use connection::Connection;
 pub use head::Head;
+pub(crate) use head::fields;
 
 /// How long [`get`], [`post`] and [`request`] wait for a whole response.
 pub const TIMEOUT: Duration = Duration::from_secs(10);

@@ -30,14 +30,19 @@ impl Head {
             .and_then(|rest| rest.split(' ').nth(1))
             .and_then(|code| code.parse().ok())
             .ok_or("the first line is no HTTP/1 status line")?;
-        let headers = lines
-            .map(|line| {
-                let (name, value) = line.split_once(':').ok_or("a header has no colon")?;
-                Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()))
-            })
-            .collect::<Result<_, &'static str>>()?;
-        Ok(Self { status, headers })
+        Ok(Self { status, headers: fields(lines)? })
     }
+}
+
+/// Header lines as names, in lower case, and values.
+pub(crate) fn fields<'l>(
+    lines: impl Iterator<Item = &'l str>,
+) -> Result<Vec<(String, String)>, &'static str> {
+    let field = |line: &str| {
+        let (name, value) = line.split_once(':').ok_or("a header has no colon")?;
+        Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()))
+    };
+    lines.map(field).collect()
 }
 
 #[cfg(test)]
