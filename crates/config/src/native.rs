@@ -4,16 +4,20 @@
 mod addresses;
 pub(crate) mod admin;
 mod amqp_url;
+mod authority;
+pub(crate) mod client_tls;
 pub(crate) mod endpoints;
 pub(crate) mod http;
 pub(crate) mod listener;
 pub(crate) mod log;
 mod metadata;
+pub(crate) mod outgoing;
 pub(crate) mod route;
 pub(crate) mod rule;
 pub(crate) mod signature;
 pub(crate) mod sink;
 pub(crate) mod source;
+mod sse_url;
 pub(crate) mod tls;
 pub(crate) mod transformer;
 mod variable;
@@ -146,7 +150,7 @@ fn shown_title(section: &str, name: &str) -> String {
 }
 
 /// Every table, in the order of the reference page.
-pub(crate) static SECTIONS: [&Section; 38] = [
+pub(crate) static SECTIONS: [&Section; 44] = [
     &ROOT_SECTION,
     &http::SECTION,
     &tls::SECTION,
@@ -162,7 +166,8 @@ pub(crate) static SECTIONS: [&Section; 38] = [
     &source::amqp::SECTION,
     &source::amqp::QUEUE_SECTION,
     &source::amqp::EXCHANGE_SECTION,
-    &source::amqp::TLS_SECTION,
+    &source::sse::SECTION,
+    &client_tls::SECTION,
     &transformer::SECTION,
     &transformer::VRL_SECTION,
     &transformer::LOG_SECTION,
@@ -185,4 +190,9 @@ pub(crate) static SECTIONS: [&Section; 38] = [
     &rule::SECRET_SECTION,
     &signature::SECTION,
     &signature::HEADERS_THEN_BODY_SECTION,
+    &outgoing::SECTION,
+    &outgoing::ARRAY_SECTION,
+    &outgoing::STATIC_SECTION,
+    &outgoing::SECRET_SECTION,
+    &outgoing::SIGNATURE_SECTION,
 ];

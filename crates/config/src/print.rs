@@ -2,6 +2,7 @@
 
 mod amqp;
 mod jwt;
+mod sse_source;
 
 use std::fmt::Write as _;
 
@@ -183,8 +184,7 @@ impl Printer {
         );
         let title = title.trim_end_matches(']');
         match &source.extractor {
-            // No dialect has a stream to listen to yet.
-            None | Some(Extractor::Sse(_)) => {}
+            None => {}
             Some(Extractor::Webhook(webhook)) => self.webhook(title, webhook),
             Some(Extractor::Rest(rest)) => self.rest(title, rest),
             Some(Extractor::Mock(mock)) => {
@@ -193,6 +193,7 @@ impl Printer {
                 self.set(&source::mock::INTERVAL, &mock.interval);
             }
             Some(Extractor::Amqp(amqp)) => self.amqp(title, amqp),
+            Some(Extractor::Sse(sse)) => self.sse_source(title, sse),
         }
     }
 
@@ -281,7 +282,7 @@ impl Printer {
             self.header(&format!("[{title}]]"));
             self.set(&rule::HEADER, &Some(header.clone()));
             let rule = self.rule(rule);
-            self.line("rule", &rule);
+            self.line(rule::RULE.name, &rule);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::keys::{Key, Optional, Or, Read as _, Section};
 use crate::loose::{Switch, Word};
 use crate::native::sink::http_pull::{self, DEFAULT_TTL as NATIVE_TTL, LIFETIME};
 use crate::native::sink::sse::KEEP_ALIVE;
-use crate::native::sink::{self, Patterns};
+use crate::native::sink::{self, Patterns, TYPE_PATTERNS};
 use crate::native::words::{check_path, check_url_name};
 use crate::shapes::{Nested, Text};
 use crate::tree::{Entry, Table};
@@ -39,7 +39,7 @@ const MATCH: Key<Or<Patterns>> = Key {
     name: sink::MATCH.name,
     doc: "The types of events that the sink shows, one or a list: an exact type, `prefix.*` (any depth below the \
           prefix, not the prefix itself), or `\"*\"`, which needs its quotes.",
-    presence: Or(Patterns, NamePatterns::any),
+    presence: Or(TYPE_PATTERNS, NamePatterns::any),
 };
 
 /// What may follow a sink's name in a URL.

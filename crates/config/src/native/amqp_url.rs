@@ -5,20 +5,8 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use super::words::check_host;
+use super::authority::{Problem, check_characters, host_and_port, problem};
 use crate::{AmqpUrl, Secret};
-
-/// What is wrong with a URL. Nothing of it is quoted: it may hold a password.
-#[derive(Debug)]
-pub(crate) struct Problem {
-    /// The rest of a sentence that begins with the URL.
-    pub(crate) what: &'static str,
-    pub(crate) advice: &'static str,
-}
-
-const fn problem(what: &'static str, advice: &'static str) -> Problem {
-    Problem { what, advice }
-}
 
 /// Bytes of a virtual host's name, a short string.
 const MAX_VHOST: usize = 255;
@@ -31,9 +19,7 @@ pub(crate) fn parse(url: Secret, variable: Option<String>) -> Result<AmqpUrl, Pr
         (_, Some(rest)) => (true, rest),
         _ => return Err(problem("has another scheme", "it begins with `amqp://` or, for TLS, `amqps://`")),
     };
-    if !rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)) {
-        return Err(problem("has a character that no URL has", ENCODE));
-    }
+    check_characters(rest, ENCODE)?;
     if rest.contains(['?', '#']) {
         return Err(problem(
             "has a query or a fragment",
@@ -68,25 +54,8 @@ pub(crate) fn parse(url: Secret, variable: Option<String>) -> Result<AmqpUrl, Pr
             (decode(name)?, decode(password)?)
         }
     };
-    let (host, port) = split_port(address)?;
-    if check_host(host).is_err() {
-        return Err(problem("has no host", "it is a name or an IP address; IPv6 addresses are in brackets"));
-    }
-    let port = match port {
-        None => {
-            if is_tls {
-                5671
-            } else {
-                5672
-            }
-        }
-        Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
-            problem(
-                "has a port that is none",
-                "a port is a number from 1 to 65535; in a password `:` is `%3A`",
-            )
-        })?,
-    };
+    let (host, port) = host_and_port(address)?;
+    let port = port.unwrap_or(if is_tls { 5671 } else { 5672 });
     Ok(AmqpUrl {
         has_user: user.is_some(),
         is_tls,
@@ -102,22 +71,6 @@ pub(crate) fn parse(url: Secret, variable: Option<String>) -> Result<AmqpUrl, Pr
 
 const ENCODE: &str =
     "other characters than letters, digits and `-._~` are percent-encoded in names and in the password";
-
-fn split_port(address: &str) -> Result<(&str, Option<&str>), Problem> {
-    if let Some(rest) = address.strip_prefix('[') {
-        let bracket = problem("has no host", "an IPv6 address stands in brackets, and a port behind them");
-        let Some((host, rest)) = rest.split_once(']') else { return Err(bracket) };
-        return match (host.contains(':'), rest.is_empty(), rest.strip_prefix(':')) {
-            (true, true, _) => Ok((host, None)),
-            (true, _, Some(port)) => Ok((host, Some(port))),
-            _ => Err(bracket),
-        };
-    }
-    Ok(match address.split_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (address, None),
-    })
-}
 
 fn decode(text: &str) -> Result<String, Problem> {
     let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());

@@ -2,7 +2,7 @@
 
 use fanfare_event::{AudienceRule, NamePatterns, SinkName, SourceName, TargetKind};
 
-use super::sink::Patterns;
+use super::sink::{Patterns, TYPE_PATTERNS};
 use super::source::rest;
 use crate::checker::{Checker, Fields, list, nearest, quoted, suggest};
 use crate::keys::{Key, Optional, Or, Required, Section};
@@ -28,7 +28,7 @@ pub(crate) const MATCH: Key<Or<Patterns>> = Key {
     name: "match",
     doc: "The types of events that it means: an exact type, `prefix.*` (any depth below the prefix, not the prefix \
           itself), or `*`.",
-    presence: Or(Patterns, NamePatterns::any),
+    presence: Or(TYPE_PATTERNS, NamePatterns::any),
 };
 
 pub(crate) const AUDIENCE: Key<Optional<Nested>> = Key {

@@ -43,9 +43,9 @@ pub(crate) const HEADER: Key<Required<Text>> = Key {
     presence: Required(Text { kind: "the name of a header", check: check_header_name }),
 };
 
-const RULE: Key<Required<Nested>> = Key {
+pub(crate) const RULE: Key<Required<Nested>> = Key {
     name: "rule",
-    doc: "The rule. Only in the array spelling.",
+    doc: "The table with the `type`. Only in the array spelling.",
     presence: Required(Nested("a table with a `type`")),
 };
 
@@ -68,7 +68,7 @@ rule = { type = \"exists\" }
 ";
 
 const ABOUT: &str = "`[sinks.NAME.headers]` and `[sources.NAME.extractor.headers]` say what the headers of a request must \
-                     be; all rules must pass. A missing header is answered 401, one that fails its rule 403. Several \
+                     be (those of a source of type `sse` are [sent](#headers-that-are-sent)); all rules must pass. A missing header is answered 401, one that fails its rule 403. Several \
                      values of one header must all pass. Each key is the name of a header, in any case, and its value \
                      a table with the `type` of the rule and the keys of that type. `exists` has none.";
 
@@ -156,25 +156,43 @@ pub(super) fn read_all(
     on_stream: bool,
     checker: &mut Checker<'_>,
 ) -> Vec<HeaderRule> {
+    read_each(key, node, checker, |header, node, checker| {
+        let rule = read(header.name, node, on_stream, checker)?;
+        Some(HeaderRule { header: header.name.to_owned(), span: header.span, rule })
+    })
+}
+
+/// The name of a header, and where it is written.
+pub(super) struct Name<'n> {
+    pub(super) name: &'n str,
+    pub(super) span: Span,
+}
+
+/// Reads what stands beside the name of each header, in either spelling.
+pub(super) fn read_each<T>(
+    key: &str,
+    node: &Node,
+    checker: &mut Checker<'_>,
+    mut read: impl FnMut(&Name<'_>, &Node, &mut Checker<'_>) -> Option<T>,
+) -> Vec<T> {
     match &node.data {
         Data::Table(table) => {
-            let rules = table.entries.iter().filter_map(|Entry { name, span, node }| {
+            let each = table.entries.iter().filter_map(|Entry { name, span, node }| {
                 if let Err(problem) = check_header_name(name) {
                     checker
                         .error(*span, format!("{} cannot be the name of a header", quoted(name)))
                         .label(problem);
                 }
-                let rule = read(name, node, on_stream, checker)?;
-                Some(HeaderRule { header: name.clone(), span: *span, rule })
+                read(&Name { name, span: *span }, node, checker)
             });
-            rules.collect()
+            each.collect()
         }
         Data::List(items) => {
             let items = (0..).zip(items);
-            let read = |(index, item): (usize, &Node)| {
-                read_item(&format!("{key}[{index}]"), item, on_stream, checker)
-            };
-            items.filter_map(read).collect()
+            let each = items.filter_map(|(index, item): (usize, _)| {
+                read_item(&format!("{key}[{index}]"), item, checker, &mut read)
+            });
+            each.collect()
         }
         _ => {
             checker.wrong_type(key, node, "a table, or an array of tables");
@@ -184,16 +202,20 @@ pub(super) fn read_all(
 }
 
 /// `header = "…"`, `rule = { … }`.
-fn read_item(key: &str, item: &Node, on_stream: bool, checker: &mut Checker<'_>) -> Option<HeaderRule> {
+fn read_item<T>(
+    key: &str,
+    item: &Node,
+    checker: &mut Checker<'_>,
+    read: &mut impl FnMut(&Name<'_>, &Node, &mut Checker<'_>) -> Option<T>,
+) -> Option<T> {
     let table = checker.table(key, item)?;
     let mut fields = Fields::new(format!("`{key}`"), item.span, table);
     let (header, span) = fields.get_with_span(&HEADER, checker);
     fields.get(&RULE, checker);
-    let rule = fields.entry(RULE.name);
-    let rule =
-        rule.and_then(|rule| read(header.as_deref().unwrap_or(RULE.name), &rule.node, on_stream, checker));
+    let name = Name { name: header.as_deref().unwrap_or(RULE.name), span };
+    let value = fields.entry(RULE.name).and_then(|rule| read(&name, &rule.node, checker));
     fields.finish(&ARRAY_SECTION, checker);
-    Some(HeaderRule { header: header?, span, rule: rule? })
+    header.and(value)
 }
 
 fn read(header: &str, node: &Node, on_stream: bool, checker: &mut Checker<'_>) -> Option<Rule> {
@@ -208,9 +230,7 @@ fn read(header: &str, node: &Node, on_stream: bool, checker: &mut Checker<'_>) -
         Type::Signature => (signature::read(&mut fields, header, checker), &signature::SECTION),
     };
     if on_stream && let Some(Rule::Signature { signature_on: crate::SignatureOn::Body, .. }) = rule {
-        checker
-            .warning(type_span, "a signature over the body alone protects no stream")
-            .label("the body of a stream's request is empty, so its signature is always the same")
+        signature::warn_of_no_body(type_span, checker)
             .help("sign headers that differ: `signature_on = { headers_then_body = { headers = [\"date\"], separator = \".\" } }`");
     }
     fields.finish(section, checker);

@@ -3,13 +3,13 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::variable::Variable;
+use super::variable::{Given, Variable, read_either};
 use super::words::check_header_name;
 use crate::checker::{Checker, Fields, quoted};
 use crate::keys::{Key, Optional, Or, Required, Section};
 use crate::shapes::{ANY_TEXT, Choice, Hidden, Items, Nested, Text};
 use crate::tree::{Data, Entry};
-use crate::{Encoding, Rule, Secret, SignatureOn, Span};
+use crate::{Diagnostic, Encoding, Rule, Secret, SignatureOn, Span};
 
 use super::rule::TYPE;
 
@@ -125,34 +125,21 @@ pub(super) fn read(fields: &mut Fields<'_>, header: &str, checker: &mut Checker<
     })
 }
 
+/// Says that a signature over nothing but a body protects no request that has none.
+pub(super) fn warn_of_no_body<'c>(type_span: Span, checker: &'c mut Checker<'_>) -> &'c mut Diagnostic {
+    checker
+        .warning(type_span, "a signature over the body alone protects no stream")
+        .label("the body of a stream's request is empty, so its signature is always the same")
+}
+
 /// The token, and the variable that it came from.
 fn read_token(
     fields: &mut Fields<'_>,
     encoding: Option<Encoding>,
     checker: &mut Checker<'_>,
 ) -> Option<(Secret, Option<String>)> {
-    let entries = (fields.entry(TOKEN.name), fields.entry(TOKEN_ENV.name));
-    let (token, variable, span) = match entries {
-        (Some(token), Some(variable)) => {
-            checker
-                .error(variable.span, "`token` and `token_env` are both there")
-                .also(token.span, "the first token")
-                .help("keep one of them");
-            return None;
-        }
-        (Some(token), None) => (fields.get(&TOKEN, checker)?, None, token.node.span),
-        (None, Some(variable)) => {
-            let (name, token) = fields.get(&TOKEN_ENV, checker)?;
-            (token, Some(name), variable.node.span)
-        }
-        (None, None) => {
-            checker.absent(fields.span(), format!("`token` is missing in {}", fields.title())).help(
-                "write the token as `token`, or name the environment variable that holds it with `token_env`",
-            );
-            return None;
-        }
-    };
-    check_token(&token, encoding, span, checker).then_some((token, variable))
+    let Given { secret, variable, span } = read_either(fields, &TOKEN, &TOKEN_ENV, "the token", checker)?;
+    check_token(&secret, encoding, span, checker).then_some((secret, variable))
 }
 
 fn check_token(token: &Secret, encoding: Option<Encoding>, span: Span, checker: &mut Checker<'_>) -> bool {

@@ -40,7 +40,7 @@ pub(crate) const MATCH: Key<Or<Patterns>> = Key {
     name: "match",
     doc: "The types of events that the sink shows: an exact type, `prefix.*` (any depth below the prefix, not the \
           prefix itself), or `*`.",
-    presence: Or(Patterns, NamePatterns::any),
+    presence: Or(TYPE_PATTERNS, NamePatterns::any),
 };
 
 pub(crate) const HEADERS: Key<Optional<Nested>> = Key {
@@ -135,7 +135,12 @@ pub(super) fn read_cors(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> O
 }
 
 /// A type pattern, or an array of them.
-pub(crate) struct Patterns;
+pub(crate) struct Patterns {
+    /// What to do instead of writing none.
+    pub(crate) if_empty: &'static str,
+}
+
+pub(crate) const TYPE_PATTERNS: Patterns = Patterns { if_empty: "leave it out to show all types" };
 
 impl Read for Patterns {
     type Value = NamePatterns;
@@ -145,9 +150,7 @@ impl Read for Patterns {
             return self.pattern(key, node, checker).map(|pattern| NamePatterns::new([pattern]));
         };
         if items.is_empty() {
-            checker
-                .error(node.span, format!("`{key}` must not be empty"))
-                .help("leave it out to show all types");
+            checker.error(node.span, format!("`{key}` must not be empty")).help(self.if_empty);
             return None;
         }
         let patterns = (0..).zip(items);

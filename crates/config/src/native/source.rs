@@ -3,6 +3,7 @@
 pub(crate) mod amqp;
 pub(crate) mod mock;
 pub(crate) mod rest;
+pub(crate) mod sse;
 pub(crate) mod webhook;
 
 use fanfare_event::{Object, SourceName};
@@ -49,22 +50,24 @@ pub(crate) enum Type {
     Rest,
     Mock,
     Amqp,
+    Sse,
     Noop,
 }
 
 pub(crate) const TYPE: Key<Required<Choice<Type>>> = Key {
     name: "type",
     doc: "`webhook` takes `POST` requests; `rest` takes requests of an API of its own; `amqp` consumes a queue of RabbitMQ; \
-          `mock` makes events itself, to try things out; `noop` receives nothing.",
+          `sse` listens to a stream of Server-Sent Events; `mock` makes events itself, to try things out; `noop` receives nothing.",
     presence: Required(Choice {
         served: &[
             ("webhook", Type::Webhook),
             ("rest", Type::Rest),
             ("amqp", Type::Amqp),
+            ("sse", Type::Sse),
             ("mock", Type::Mock),
             ("noop", Type::Noop),
         ],
-        later: &["sse", "timer"],
+        later: &["timer"],
         foreign: &[
             ("cli", ""),
             ("http_polling", ""),
@@ -192,6 +195,7 @@ fn read_extractor(source: &str, entry: &Entry, checker: &mut Checker<'_>) -> Opt
         }
         Type::Mock => Some(Extractor::Mock(mock::read(fields, checker))),
         Type::Amqp => amqp::read(fields, type_span, checker).map(|amqp| Extractor::Amqp(Box::new(amqp))),
+        Type::Sse => sse::read(source, fields, type_span, checker).map(|sse| Extractor::Sse(Box::new(sse))),
         Type::Rest => rest::read(fields, type_span, checker).map(Extractor::Rest),
         Type::Webhook => webhook::read(fields, type_span, checker).map(Extractor::Webhook),
     }

@@ -1,14 +1,58 @@
-//! A key whose value names the environment variable that holds a secret.
+//! Keys whose values name the environment variable that holds a secret.
 
 use std::borrow::Cow;
 
-use crate::Secret;
-use crate::checker::{Checker, text};
-use crate::keys::{Exposure, Read};
-use crate::shapes::quote;
+use crate::checker::{Checker, Fields, text};
+use crate::keys::{Exposure, Key, Optional, Read};
+use crate::shapes::{Hidden, quote};
 use crate::tree::Node;
+use crate::{Secret, Span};
 
 use super::words::is_variable_name;
+
+/// A secret that the file has, or that a variable holds.
+pub(super) struct Given {
+    pub(super) secret: Secret,
+    /// The variable that it came from, if it came from one.
+    pub(super) variable: Option<String>,
+    /// Where it is said.
+    pub(super) span: Span,
+}
+
+/// Reads a secret that must be there under one of two keys: `written` has it, `named` the name of its variable. `what`
+/// is what messages call it, with an article.
+pub(super) fn read_either(
+    fields: &mut Fields<'_>,
+    written: &Key<Optional<Hidden>>,
+    named: &Key<Optional<Variable>>,
+    what: &str,
+    checker: &mut Checker<'_>,
+) -> Option<Given> {
+    match (fields.entry(written.name), fields.entry(named.name)) {
+        (Some(first), Some(second)) => {
+            checker
+                .error(second.span, format!("`{}` and `{}` are both there", written.name, named.name))
+                .also(first.span, "the first one")
+                .help("keep one of them");
+            None
+        }
+        (Some(entry), None) => {
+            Some(Given { secret: fields.get(written, checker)?, variable: None, span: entry.node.span })
+        }
+        (None, Some(entry)) => {
+            let (name, secret) = fields.get(named, checker)?;
+            Some(Given { secret, variable: Some(name), span: entry.node.span })
+        }
+        (None, None) => {
+            let message = format!("`{}` is missing in {}", written.name, fields.title());
+            checker.absent(fields.span(), message).help(format!(
+                "write {what} as `{}`, or name the environment variable that holds it with `{}`",
+                written.name, named.name
+            ));
+            None
+        }
+    }
+}
 
 /// The name of a variable, with what the variable holds.
 pub(crate) struct Variable;

@@ -90,6 +90,19 @@ pub(crate) fn check_header_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
+/// A field value (RFC 9110, 5.5), in parts. Characters beyond ASCII are sent as UTF-8.
+pub(crate) fn check_field_value(parts: &[&str]) -> Result<(), &'static str> {
+    let mut bytes = parts.iter().flat_map(|part| part.bytes());
+    let is_blank = |byte: Option<u8>| matches!(byte, Some(b' ' | b'\t'));
+    if bytes.clone().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+        Err("a header has no line breaks and no other control characters (RFC 9110, 5.5)")
+    } else if is_blank(bytes.clone().next()) || is_blank(bytes.next_back()) {
+        Err("white space at an end is no part of a header (RFC 9110, 5.5)")
+    } else {
+        Ok(())
+    }
+}
+
 /// An IP address or a host name (RFC 1123, 2.1). Names of containers have underscores too, and are resolved.
 pub(crate) fn check_host(host: &str) -> Result<(), &'static str> {
     let is_label = |label: &str| {
@@ -216,6 +229,20 @@ mod tests {
             &["", "app.example.com", "https://a/", "https://a/b", "https://A", "https://*.a", "null", "://a"],
         );
         check(check_pointer, &["", "/context/id", "/a~1b/~0"], &["context", "/a~b", "/~"]);
+    }
+
+    #[test]
+    fn field_values() {
+        let check =
+            |parts: &[&str], expected| assert_eq!(check_field_value(parts).is_ok(), expected, "{parts:?}");
+        check(&["Bearer ", "t", ""], true);
+        check(&["a\tb \u{f6}", "", ""], true);
+        check(&["", "", ""], true);
+        check(&["Bearer ", "", ""], false);
+        check(&["", " a", ""], false);
+        check(&["", "a\n", "b"], false);
+        check(&["", "a\0", "b"], false);
+        check(&["\u{7f}"], false);
     }
 
     #[test]

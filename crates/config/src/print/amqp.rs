@@ -36,17 +36,7 @@ impl Printer {
             self.set(&amqp::AUTO_DELETE, &exchange.auto_delete);
             self.set(&amqp::BINDINGS, &Some(exchange.bindings.clone()));
         }
-        if let Some(tls) = &source.tls {
-            self.header(&format!("{title}.extractor.tls]"));
-            let files = [
-                (&amqp::CA_FILE, &tls.ca),
-                (&amqp::CERTIFICATE_FILE, &tls.certificate),
-                (&amqp::KEY_FILE, &tls.key),
-            ];
-            for (key, file) in files {
-                self.set(key, &file.as_ref().map(|file| file.written.clone()));
-            }
-        }
+        self.client_tls(title, source.tls.as_ref());
     }
 
     /// Where secrets are masked, who logs in is one: a password behind a forgotten colon would be part of the name.

@@ -18,8 +18,10 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
 
+use crate::upstreams::{self, sse_source};
+
 /// The variable that holds every secret here, and what it holds.
-const VARIABLE: (&str, &str) = ("A_TOKEN", "t\u{f6}ken \"'\\");
+pub(crate) const VARIABLE: (&str, &str) = ("A_TOKEN", "t\u{f6}ken \"'\\");
 
 /// The variable that holds a broker's URL.
 const URL: (&str, &str) = ("A_URL", "amqps://user:pass@host/live");
@@ -28,8 +30,8 @@ const URL: (&str, &str) = ("A_URL", "amqps://user:pass@host/live");
 const LONG_SECRET: (&str, &str) = ("A_LONG_SECRET", "at least thirty-two bytes of a secret");
 const BASE64_SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
-fn environment() -> Env {
-    Env::from_iter([VARIABLE, URL, LONG_SECRET])
+pub(crate) fn environment() -> Env {
+    Env::from_iter([VARIABLE, URL, upstreams::URL, LONG_SECRET])
 }
 
 pub(crate) fn configs() -> impl Strategy<Value = (Config, Env)> {
@@ -170,7 +172,7 @@ fn routes() -> impl Strategy<Value = Option<Vec<MadeUpRoute>>> {
 }
 
 /// Spans are all equal, and come from reading something.
-fn nowhere() -> Span {
+pub(crate) fn nowhere() -> Span {
     let read = parse("".as_ref(), "[sinks.a]\ntype = \"sse\"\nid = \"a\"\n", &Env::default());
     read.config.sinks.first().map(|sink| sink.span).unwrap()
 }
@@ -184,7 +186,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![".*", "(?s).{0,20}", "[\"'\\\\\n\r\t ]{0,8}", "[a-z]{1,8}"]
 }
 
-fn millis(range: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Duration> {
+pub(crate) fn millis(range: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Duration> {
     range.prop_map(Duration::from_millis)
 }
 
@@ -271,7 +273,8 @@ fn extractor() -> impl Strategy<Value = Extractor> {
     let mock = millis(1..=86_400_000).prop_map(|interval| Extractor::Mock(Mock { interval }));
     let amqp = amqp().prop_map(|amqp| Extractor::Amqp(Box::new(amqp)));
     let (webhook, rest) = (webhook().prop_map(Extractor::Webhook), rest().prop_map(Extractor::Rest));
-    prop_oneof![3 => webhook, 2 => rest, 2 => amqp, 1 => mock]
+    let sse = sse_source().prop_map(|sse| Extractor::Sse(Box::new(sse)));
+    prop_oneof![3 => webhook, 2 => rest, 2 => amqp, 2 => sse, 1 => mock]
 }
 
 fn rest() -> impl Strategy<Value = Rest> {
@@ -337,13 +340,7 @@ fn broker() -> impl Strategy<Value = (AmqpUrl, Option<ClientTls>)> {
         "amqps://u@[::1]:5/",
         "$A_URL",
     ];
-    let file = || ConfigFile { path: "Cargo.toml".into(), written: "Cargo.toml".to_owned() };
-    let tls = (any::<bool>(), any::<bool>()).prop_map(move |(ca, own)| ClientTls {
-        ca: ca.then(file),
-        certificate: own.then(file),
-        key: own.then(file),
-    });
-    (proptest::sample::select(urls.to_vec()), option::of(tls)).prop_map(|(url, tls)| {
+    (proptest::sample::select(urls.to_vec()), client_tls()).prop_map(|(url, tls)| {
         let key =
             url.strip_prefix('$').map_or(format!("url = '{url}'"), |name| format!("url_env = '{name}'"));
         let text = format!("[sources.a.extractor]\ntype = 'amqp'\n{key}\nqueue = {{ name = 'q' }}\n");
@@ -351,6 +348,15 @@ fn broker() -> impl Strategy<Value = (AmqpUrl, Option<ClientTls>)> {
         let Some(Extractor::Amqp(amqp)) = &config.sources[0].extractor else { panic!("{text}") };
         (amqp.url.clone(), tls.filter(|_| amqp.url.is_tls))
     })
+}
+
+pub(crate) fn client_tls() -> impl Strategy<Value = Option<ClientTls>> {
+    let file = || ConfigFile { path: "Cargo.toml".into(), written: "Cargo.toml".to_owned() };
+    option::of((any::<bool>(), any::<bool>()).prop_map(move |(ca, own)| ClientTls {
+        ca: ca.then(file),
+        certificate: own.then(file),
+        key: own.then(file),
+    }))
 }
 
 fn queue() -> impl Strategy<Value = AmqpQueue> {
@@ -401,11 +407,11 @@ fn webhook() -> impl Strategy<Value = Webhook> {
     )
 }
 
-fn profile() -> impl Strategy<Value = Profile> {
+pub(crate) fn profile() -> impl Strategy<Value = Profile> {
     proptest::sample::select(&Profile::ALL[..])
 }
 
-fn metadata() -> impl Strategy<Value = Object> {
+pub(crate) fn metadata() -> impl Strategy<Value = Object> {
     let leaf = prop_oneof![
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
@@ -436,7 +442,7 @@ fn pattern() -> impl Strategy<Value = NamePattern> {
     text.prop_map(|text| NamePattern::parse(&text).unwrap())
 }
 
-fn matches() -> impl Strategy<Value = NamePatterns> {
+pub(crate) fn matches() -> impl Strategy<Value = NamePatterns> {
     vec(pattern(), 1..4).prop_map(NamePatterns::new)
 }
 
@@ -562,7 +568,7 @@ fn rules() -> impl Strategy<Value = Vec<HeaderRule>> {
     vec(rule.prop_map(|(header, rule)| HeaderRule { header, span: nowhere(), rule }), 0..3)
 }
 
-fn secret() -> Secret {
+pub(crate) fn secret() -> Secret {
     Secret::from(VARIABLE.1.to_owned())
 }
 
@@ -587,7 +593,7 @@ fn rule() -> impl Strategy<Value = Rule> {
     ]
 }
 
-fn signature() -> impl Strategy<Value = Rule> {
+pub(crate) fn signature() -> impl Strategy<Value = Rule> {
     let token = prop_oneof![
         Just((secret(), Some(VARIABLE.0.to_owned()), None)),
         Just((Secret::from("00ff".to_owned()), None, Some(Encoding::Hex))),

@@ -4,6 +4,7 @@
 
 mod breaking;
 mod configs;
+mod upstreams;
 
 use std::fs;
 use std::path::Path;
@@ -44,7 +45,7 @@ fn files(name: &str) -> Vec<String> {
 const SECRETS: &str = "[a-z0-9][A-Za-z0-9+/=_-]{10,20}[A-Za-z0-9]|[a-z0-9][A-Za-z0-9]{4,8} [A-Za-z0-9]{4,8}";
 
 /// A place for a secret is `SECRET`.
-const WITH_SECRETS: [&str; 12] = [
+const WITH_SECRETS: [&str; 14] = [
     "[sinks.a]\ntype = \"sse\"\nid = \"a\"\nidentity = \"jwt\"\n[sinks.a.jwt]\njwks_url = \"https://a/b?key=SECRET\"\n",
     "[sinks.a]\ntype = \"sse\"\nid = \"a\"\nidentity = \"jwt\"\n[sinks.a.jwt]\njwks_url = \"https://u:SECRET@a/b\"\n\
      [[sinks.a.jwt.keys]]\nalgorithm = \"HS256\"\nsecret = \"SECRET\"\n[[sinks.a.jwt.keys]]\nsecret_env = \"SECRET\"\n",
@@ -68,6 +69,12 @@ const WITH_SECRETS: [&str; 12] = [
      [sources.a.extractor.signature]\nheader = \"x-hub-signature-256\"\ntoken = \"SECRET\"\n",
     "[sources.a.extractor]\ntype = \"amqp\"\nurl = \"amqp://user:SECRET@host:5672/v\"\nqueue = { name = \"q\" }\n",
     "[sources.a.extractor]\ntype = \"amqp\"\nurl_env = \"SECRET\"\nqueue.name = \"q\" # was SECRET\n",
+    "[sources.a.extractor]\ntype = \"sse\"\nurl = \"https://user:SECRET@host/sse/a\"\nheaders = [\n\
+     { header = \"Authorization\", rule = { type = \"static\", value = \"SECRET\", prefix = \"Bearer \" } },\n\
+     { header = \"X-B\", rule = { type = \"signature\", token = \"SECRET\" } },\n]\n",
+    "[sources.a.extractor]\ntype = \"sse\"\nurl_env = \"SECRET\"\n[sources.a.extractor.headers]\n\
+     X-A = { type = \"secret\", value = \"SECRET\", prefix = \"Bearer \" }\nX-B = { type = \"secret\", value = \"TOKEN\" }\n\
+     X-C = { type = \"equals\", value = \"SECRET\" } # SECRET\n",
 ];
 
 /// The same in Inboxclaw's dialect.
@@ -101,12 +108,13 @@ const HCL_WITH_SECRETS: [&str; 6] = [
 ];
 
 /// Places for a secret in the environment.
-const SECRET_VARIABLES: [(&str, &str); 5] = [
+const SECRET_VARIABLES: [(&str, &str); 6] = [
     ("TOKEN", "SECRET"),
     ("FANFARE__SINKS__A__HEADERS__AUTHORIZATION__VALUE", "SECRET"),
     ("FANFARE__SINKS__A__HEADERS", "{ X-C = { type = \"equals\", value = \"SECRET\" } }"),
     ("FANFARE__SOURCES__A__EXTRACTOR__HEADERS__X_C", "{ type = \"signature\", token = 'SECRET' "),
     ("FANFARE__SOURCES__A__EXTRACTOR__URL", "amqp://user:SECRET@host"),
+    ("FANFARE__SOURCES__A__EXTRACTOR__HEADERS__X_D", "{ type = \"static\", value = \"SECRET\" }"),
 ];
 
 proptest! {
@@ -171,7 +179,7 @@ proptest! {
     fn no_secret_is_shown(
         secret in SECRETS,
         text in proptest::sample::select(&WITH_SECRETS).prop_flat_map(|text| broken(text.to_owned(), 0..4)),
-        variables in proptest::sample::subsequence(&SECRET_VARIABLES, 0..=5),
+        variables in proptest::sample::subsequence(&SECRET_VARIABLES, 0..=6),
     ) {
         let text = text.replace("SECRET", &secret);
         let variables = variables.iter().map(|(name, value)| (*name, value.replace("SECRET", &secret)));

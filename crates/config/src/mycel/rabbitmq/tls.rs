@@ -5,7 +5,7 @@ use crate::checker::Fields;
 use crate::keys::{Foreign, Key, Optional, Or, Section};
 use crate::loose::Switch;
 use crate::mycel::Conversion;
-use crate::native::source::amqp;
+use crate::native::client_tls;
 use crate::shapes::{ANY_TEXT, Nested, Text};
 
 pub(super) const TLS: Key<Optional<Nested>> = Key {
@@ -73,9 +73,9 @@ pub(in crate::mycel) static SECTION: Section = Section {
 
 /// The native keys, each with its names here.
 const FILES: [(&str, &[&Key<Optional<Text>>]); 3] = [
-    (amqp::CA_FILE.name, &[&CA_CERT, &CA_FILE]),
-    (amqp::CERTIFICATE_FILE.name, &[&CERT, &CERT_FILE, &CLIENT_CERT]),
-    (amqp::KEY_FILE.name, &[&KEY, &KEY_FILE, &CLIENT_KEY]),
+    (client_tls::CA_FILE.name, &[&CA_CERT, &CA_FILE]),
+    (client_tls::CERTIFICATE_FILE.name, &[&CERT, &CERT_FILE, &CLIENT_CERT]),
+    (client_tls::KEY_FILE.name, &[&KEY, &KEY_FILE, &CLIENT_KEY]),
 ];
 
 /// Whether the connection is to be encrypted.
@@ -114,7 +114,7 @@ pub(super) fn convert(fields: &mut Fields<'_>, out: &mut Block, conversion: &mut
     }
     conversion.finish(tls, table, &SECTION);
     if is_enabled {
-        out.block(amqp::TLS.name, block);
+        out.block(client_tls::TLS.name, block);
     }
     is_enabled
 }

@@ -7,14 +7,14 @@ use fanfare_event::{Object, Profile};
 use super::webhook::PROFILE as WEBHOOK_PROFILE;
 use super::{METADATA, TYPE};
 use crate::checker::{Checker, Fields};
-use crate::file::read_regular;
 use crate::keys::{Key, Optional, Or, Required, Section};
 use crate::native::amqp_url;
+use crate::native::client_tls::{self, TLS};
 use crate::native::metadata::Metadata;
-use crate::native::variable::Variable;
+use crate::native::variable::{Variable, read_either};
 use crate::shapes::{Choice, Count, Flag, Hidden, Items, Nested, Text, Time};
 use crate::tree::Entry;
-use crate::{Amqp, AmqpExchange, AmqpQueue, AmqpUrl, ClientTls, ConfigFile, ExchangeKind, Span};
+use crate::{Amqp, AmqpExchange, AmqpQueue, AmqpUrl, ExchangeKind, Span};
 
 pub(crate) const URL: Key<Optional<Hidden>> = Key {
     name: "url",
@@ -92,15 +92,6 @@ pub(crate) const EXCHANGE: Key<Optional<Nested>> = Key {
     presence: Optional(
         Nested("a table, see [`[sources.NAME.extractor.exchange]`](#sourcesnameextractorexchange)"),
         "the queue's bindings are left as they are",
-    ),
-};
-
-pub(crate) const TLS: Key<Optional<Nested>> = Key {
-    name: "tls",
-    doc: "Certificates, for `amqps://`.",
-    presence: Optional(
-        Nested("a table, see [`[sources.NAME.extractor.tls]`](#sourcesnameextractortls)"),
-        "the system's certificate authorities, and no certificate of its own",
     ),
 };
 
@@ -225,38 +216,6 @@ pub(crate) static EXCHANGE_SECTION: Section = Section {
     foreign: &[],
 };
 
-const PEM_FILE: Text = Text {
-    kind: "the path of a file",
-    check: |path| if path.is_empty() { Err("a path must not be empty") } else { Ok(()) },
-};
-
-pub(crate) const CA_FILE: Key<Optional<Text>> = Key {
-    name: "ca_file",
-    doc: "A PEM file with the certificate authorities that the broker's certificate may come from.",
-    presence: Optional(PEM_FILE, "those of the system"),
-};
-
-pub(crate) const CERTIFICATE_FILE: Key<Optional<Text>> = Key {
-    name: "certificate_file",
-    doc: "A PEM file with the certificate that the broker is shown, and those between it and its authority.",
-    presence: Optional(PEM_FILE, "none"),
-};
-
-pub(crate) const KEY_FILE: Key<Optional<Text>> = Key {
-    name: "key_file",
-    doc: "A PEM file with the private key of that certificate.",
-    presence: Optional(PEM_FILE, "required with `certificate_file`"),
-};
-
-pub(crate) static TLS_SECTION: Section = Section {
-    title: "[sources.NAME.extractor.tls]",
-    variant: None,
-    about: "Certificates, where the URL begins with `amqps://`. The files are read anew at every connect.",
-    example: "",
-    keys: &[&CA_FILE, &CERTIFICATE_FILE, &KEY_FILE],
-    foreign: &[],
-};
-
 pub(super) fn read(mut fields: Fields<'_>, type_span: Span, checker: &mut Checker<'_>) -> Option<Amqp> {
     let url = read_url(&mut fields, checker);
     let profile = fields.get(&PROFILE, checker);
@@ -268,7 +227,7 @@ pub(super) fn read(mut fields: Fields<'_>, type_span: Span, checker: &mut Checke
     }
     let queue = queue.and_then(|entry| read_queue(entry, checker));
     let exchange = fields.entry(EXCHANGE.name).map(|entry| read_exchange(entry, checker));
-    let tls = fields.entry(TLS.name).map(|entry| (read_tls(entry, checker), entry.span));
+    let tls = client_tls::read(&mut fields, checker);
     if let (Some(url), Some((_, span))) = (&url, &tls)
         && !url.is_tls
     {
@@ -302,32 +261,12 @@ pub(super) fn read(mut fields: Fields<'_>, type_span: Span, checker: &mut Checke
 }
 
 fn read_url(fields: &mut Fields<'_>, checker: &mut Checker<'_>) -> Option<AmqpUrl> {
-    let entries = (fields.entry(URL.name), fields.entry(URL_ENV.name));
-    let (url, variable, span) = match entries {
-        (Some(url), Some(variable)) => {
-            checker
-                .error(variable.span, "`url` and `url_env` are both there")
-                .also(url.span, "the first URL")
-                .help("keep one of them");
-            return None;
-        }
-        (Some(url), None) => (fields.get(&URL, checker)?, None, url.node.span),
-        (None, Some(variable)) => {
-            let (name, url) = fields.get(&URL_ENV, checker)?;
-            (url, Some(name), variable.node.span)
-        }
-        (None, None) => {
-            checker.absent(fields.span(), format!("`url` is missing in {}", fields.title())).help(
-                "write the broker's URL as `url`, or name the environment variable that holds it with `url_env`",
-            );
-            return None;
-        }
-    };
-    match amqp_url::parse(url, variable) {
+    let given = read_either(fields, &URL, &URL_ENV, "the broker's URL", checker)?;
+    match amqp_url::parse(given.secret, given.variable) {
         Ok(url) => Some(url),
         Err(problem) => {
             checker
-                .error(span, format!("the broker's URL {}", problem.what))
+                .error(given.span, format!("the broker's URL {}", problem.what))
                 .help("it looks like `amqp://user:password@host:5672/vhost`")
                 .help(problem.advice);
             None
@@ -367,39 +306,6 @@ fn read_exchange(entry: &Entry, checker: &mut Checker<'_>) -> Option<AmqpExchang
     };
     fields.finish(&EXCHANGE_SECTION, checker);
     Some(exchange)
-}
-
-fn read_tls(entry: &Entry, checker: &mut Checker<'_>) -> Option<ClientTls> {
-    let table = checker.table(TLS.name, &entry.node)?;
-    let mut fields = Fields::new("`tls`", entry.span, table);
-    let both = [CERTIFICATE_FILE.name, KEY_FILE.name];
-    if let [true, false] | [false, true] = both.map(|name| fields.has(name)) {
-        checker
-            .absent(entry.span, "`certificate_file` and `key_file` go together")
-            .help("name the certificate and its private key, or neither");
-    }
-    let tls = ClientTls {
-        ca: read_file(&mut fields, &CA_FILE, checker),
-        certificate: read_file(&mut fields, &CERTIFICATE_FILE, checker),
-        key: read_file(&mut fields, &KEY_FILE, checker),
-    };
-    fields.finish(&TLS_SECTION, checker);
-    Some(tls)
-}
-
-/// A file that can be read now, so that a wrong path is not told in the log alone.
-fn read_file(
-    fields: &mut Fields<'_>,
-    key: &Key<Optional<Text>>,
-    checker: &mut Checker<'_>,
-) -> Option<ConfigFile> {
-    let (written, span) = fields.get_with_span(key, checker);
-    let written = written?;
-    let path = checker.folder.join(&written);
-    if let Err(error) = read_regular(&path) {
-        checker.error(span, format!("the file of `{}` cannot be used: {error}", key.name));
-    }
-    Some(ConfigFile { path, written })
 }
 
 fn check_short_name(name: &str) -> Result<(), &'static str> {
