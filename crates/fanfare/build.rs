@@ -10,6 +10,7 @@ fn main() {
         "source_rest",
         "source_sse",
         "source_webhook",
+        "terminal",
         "tls",
         "transform_vrl",
     ]

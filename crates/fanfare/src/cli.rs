@@ -7,8 +7,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
     0  all was done, or the server was asked to stop and did
-    1  it failed while it ran, or its log cannot be opened
-    2  the command line is wrong
+    1  it failed while it ran, its log cannot be opened, or what was sent or asked for was refused
+    2  the command line is wrong, or a file that it names
     3  the configuration is wrong
     4  the address cannot be listened on
   130  it was told twice to stop";
@@ -47,6 +47,12 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Check a configuration and say everything that is wrong with it.
     Check(CheckArguments),
+    /// Send events to a webhook: JSON, or a CDEvent made of --type and --subject.
+    ///
+    /// One after the other, in their order; the first that is refused ends it. Each has an `Idempotency-Key` of its own, so that
+    /// it is stored once however often it is tried. Prints what the server answers, a line an event, as JSON in a pipe.
+    #[cfg(feature = "terminal")]
+    Send(Box<crate::commands::send::SendArguments>),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

@@ -56,6 +56,8 @@ fn main() -> ExitCode {
     let exit = match cli.command {
         Command::Serve(arguments) => commands::serve::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
+        #[cfg(feature = "terminal")]
+        Command::Send(arguments) => commands::send::run(&arguments, cli.verbosity.quiet > 0),
         Command::Completions { shell } => commands::completions::run(shell),
     };
     exit.into()

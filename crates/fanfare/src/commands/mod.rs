@@ -2,7 +2,13 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+#[cfg(feature = "terminal")]
+mod request;
+#[cfg(feature = "terminal")]
+pub(crate) mod send;
 pub(crate) mod serve;
+#[cfg(feature = "terminal")]
+mod terminal;
 
 use std::io::{self, IsTerminal as _, Write as _};
 

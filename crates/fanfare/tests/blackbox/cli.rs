@@ -22,6 +22,7 @@ fn the_version_lists_what_was_compiled_in() {
         ("source_rest", cfg!(feature = "source_rest")),
         ("source_sse", cfg!(feature = "source_sse")),
         ("source_webhook", true),
+        ("terminal", cfg!(feature = "terminal")),
         ("tls", cfg!(feature = "tls")),
         ("transform_vrl", cfg!(feature = "transform_vrl")),
     ];

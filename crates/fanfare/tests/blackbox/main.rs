@@ -31,6 +31,8 @@ mod rules;
 mod seeds;
 mod shutdown;
 mod takeover;
+#[cfg(feature = "terminal")]
+mod terminal;
 #[cfg(feature = "tls")]
 mod tls;
 mod webhook;

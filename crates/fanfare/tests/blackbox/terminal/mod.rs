@@ -1,0 +1,5 @@
+//! The commands of the terminal, as people and scripts run them.
+
+mod kit;
+mod send;
+mod send_again;
