@@ -132,3 +132,12 @@ impl Encoding {
         }
     }
 }
+
+/// A header's name in lower case; a token of RFC 9110, 5.6.2.
+pub(crate) fn header_name(name: &str) -> Result<String, Problem> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(Problem::HeaderName { name: name.to_owned() });
+    }
+    Ok(name.to_ascii_lowercase())
+}

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::request::RequestHeaders;
-use crate::rule::{Problem, Rule, RuleError, SignatureOn};
+use crate::rule::{Problem, Rule, RuleError, header_name};
 use crate::signature::Signer;
 
 /// Rules that a request must pass, all of them.
@@ -139,22 +139,13 @@ impl HeaderRule {
                 Test::Equals(Expected::new(&[&prefix, value.expose_secret(), &suffix].concat()))
             }
             Rule::Signature { token, token_encoding, signature_prefix, signature_on, signature_encoding } => {
-                let (signed_headers, separator) = match signature_on {
-                    SignatureOn::Body => (Vec::new(), String::new()),
-                    SignatureOn::HeadersThenBody { headers, separator } => (headers, separator),
-                };
-                let signed_headers =
-                    signed_headers.iter().map(|header| header_name(header)).collect::<Result<Vec<_>, _>>()?;
-                if signed_headers.contains(&name) {
-                    return Err(Problem::SignsItself);
-                }
                 Test::Signature(Signer::new(
-                    token.expose_secret(),
+                    &name,
+                    &token,
                     token_encoding,
                     signature_prefix,
+                    signature_on,
                     signature_encoding,
-                    signed_headers,
-                    separator,
                 )?)
             }
         };
@@ -230,15 +221,6 @@ impl Expected {
         let hash: [u8; 32] = Sha256::digest(value).into();
         self.0.ct_eq(&hash).into()
     }
-}
-
-/// A header's name in lower case; a token of RFC 9110, 5.6.2.
-fn header_name(name: &str) -> Result<String, Problem> {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(Problem::HeaderName { name: name.to_owned() });
-    }
-    Ok(name.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Header rules: from how the configuration has them to how they are checked, and what a refusal looks like.
+//! Header rules and headers that are sent: from how the configuration has them to how they are checked and made, and what
+//! a refusal looks like.
 
 use fanfare_auth::{HeaderRules, Refused, RefusedKind};
 use fanfare_config::{Diagnostics, HeaderRule};
@@ -15,6 +16,21 @@ pub(crate) fn build(rules: &[HeaderRule], diagnostics: &mut Diagnostics) -> Head
             diagnostics.error(rule.span, error.to_string());
         }
         HeaderRules::default()
+    })
+}
+
+/// The headers that a source sends. As with [`build`], what is refused here is a fault of ours.
+#[cfg(feature = "source_sse")]
+pub(crate) fn outgoing(
+    headers: &[fanfare_config::OutgoingHeader],
+    diagnostics: &mut Diagnostics,
+) -> fanfare_auth::OutgoingHeaders {
+    let given = headers.iter().map(|header| (header.header.clone(), auth_outgoing(&header.value)));
+    fanfare_auth::OutgoingHeaders::new(given).unwrap_or_else(|error| {
+        if let Some(header) = headers.get(error.index) {
+            diagnostics.error(header.span, error.to_string());
+        }
+        fanfare_auth::OutgoingHeaders::default()
     })
 }
 
@@ -53,14 +69,43 @@ fn auth_rule(rule: &fanfare_config::Rule) -> fanfare_auth::Rule {
             token: token.into(),
             token_encoding: token_encoding.map(encoding),
             signature_prefix,
-            signature_on: match signature_on {
-                fanfare_config::SignatureOn::Body => fanfare_auth::SignatureOn::Body,
-                fanfare_config::SignatureOn::HeadersThenBody { headers, separator } => {
-                    fanfare_auth::SignatureOn::HeadersThenBody { headers, separator }
-                }
-            },
+            signature_on: auth_signature_on(signature_on),
             signature_encoding: encoding(signature_encoding),
         },
+    }
+}
+
+#[cfg(feature = "source_sse")]
+fn auth_outgoing(value: &fanfare_config::OutgoingValue) -> fanfare_auth::Outgoing {
+    use fanfare_auth::Outgoing as Auth;
+    use fanfare_config::OutgoingValue as Config;
+    match value.clone() {
+        Config::Static { value, prefix, suffix } | Config::Secret { variable: _, value, prefix, suffix } => {
+            Auth::Fixed { value: value.into(), prefix, suffix }
+        }
+        Config::Signature {
+            token,
+            token_env: _,
+            token_encoding,
+            signature_prefix,
+            signature_on,
+            signature_encoding,
+        } => Auth::Signature {
+            token: token.into(),
+            token_encoding: token_encoding.map(encoding),
+            signature_prefix,
+            signature_on: auth_signature_on(signature_on),
+            signature_encoding: encoding(signature_encoding),
+        },
+    }
+}
+
+fn auth_signature_on(on: fanfare_config::SignatureOn) -> fanfare_auth::SignatureOn {
+    match on {
+        fanfare_config::SignatureOn::Body => fanfare_auth::SignatureOn::Body,
+        fanfare_config::SignatureOn::HeadersThenBody { headers, separator } => {
+            fanfare_auth::SignatureOn::HeadersThenBody { headers, separator }
+        }
     }
 }
 

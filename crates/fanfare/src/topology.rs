@@ -268,6 +268,7 @@ impl Topology {
         _: &str,
         diagnostics: &mut Diagnostics,
     ) {
+        let _ = crate::rules::outgoing(&sse.headers, diagnostics);
         diagnostics
             .error(sse.type_span, "an `sse` source can be checked, but is not run yet by this version");
     }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use secrecy::SecretString;
 
 use super::*;
-use crate::Encoding;
+use crate::{Encoding, SignatureOn};
 
 const SECRET: &str = "s3cr3t-t0ken";
 

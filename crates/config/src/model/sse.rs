@@ -25,7 +25,7 @@ pub struct SseSource {
     pub read_timeout: Duration,
     /// Bytes of one event's data.
     pub max_event: usize,
-    /// The `User-Agent`; a valid field value, and never empty.
+    /// The `User-Agent`; a valid field value of ASCII, and never empty.
     pub user_agent: String,
     /// What is sent beside the headers that the client sets itself; no name is there twice, in whatever case.
     pub headers: Vec<OutgoingHeader>,

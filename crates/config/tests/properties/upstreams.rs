@@ -17,7 +17,7 @@ pub(crate) const URL: (&str, &str) = ("A_STREAM_URL", "https://user:pass@host/li
 pub(crate) fn sse_source() -> impl Strategy<Value = SseSource> {
     let numbers =
         (option::of(any::<u32>()), millis(10..=30_000), millis(1000..=3_600_000), 1024..=256_usize << 20);
-    let user_agent = "[!-~\u{a1}-\u{2ff}]([ -~]{0,8}[!-~])?";
+    let user_agent = "[!-~]([ -~]{0,8}[!-~])?";
     (upstream(), profile(), option::of(matches()), numbers, user_agent, outgoing(), metadata()).prop_map(
         |((url, tls), profile, events, numbers, user_agent, headers, metadata)| {
             let (max_retries, reconnect_delay, read_timeout, max_event) = numbers;

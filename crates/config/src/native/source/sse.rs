@@ -214,5 +214,11 @@ fn check_authorization(parts: Parts, headers: &[OutgoingHeader], checker: &mut C
 }
 
 fn check_user_agent(name: &str) -> Result<(), &'static str> {
-    if name.is_empty() { Err("it must not be empty") } else { check_field_value(&[name]) }
+    if name.is_empty() {
+        Err("it must not be empty")
+    } else if !name.is_ascii() {
+        Err("it is of ASCII characters")
+    } else {
+        check_field_value(&[name])
+    }
 }
