@@ -22,7 +22,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("stream", &["event"]),
     ("reactor", &["stream"]),
     ("source", &["event", "transform", "auth"]),
-    ("testkit", &[]),
+    // Its service for contract tests is about the client; what it gives to tests knows neither (see below).
+    ("testkit", &["client"]),
     ("bench", &["event", "stream", "testkit"]),
 ];
 
@@ -191,6 +192,28 @@ fn crates_depend_in_one_direction() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Also the tests of the client itself look with the test kit.
+#[test]
+fn the_test_kit_sees_the_wire_without_the_project() {
+    let package = packages().remove("testkit").unwrap();
+    for dependency in package["dependencies"].as_array().unwrap() {
+        let (name, is_own) = (dependency["name"].as_str().unwrap(), dependency["kind"].is_null());
+        assert!(
+            !(is_own && name.starts_with("fanfare-")) || dependency["optional"] == true,
+            "`testkit` depends on {name} always: let a feature bring it, for the binary that needs it"
+        );
+    }
+    let library = Path::new(package["manifest_path"].as_str().unwrap()).with_file_name("src");
+    for file in rust_files(&library).iter().filter(|file| !file.starts_with(library.join("bin"))) {
+        let text = fs::read_to_string(file).unwrap();
+        assert!(
+            !code(&text).any(|(_, line)| line.contains("fanfare_")),
+            "{} names another crate of the project: tests would see with the eyes of what they test",
+            file.display()
+        );
+    }
 }
 
 #[test]
