@@ -19,7 +19,7 @@ mod plan;
 mod wait;
 mod wire;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
@@ -106,6 +106,13 @@ impl FaultProxy {
     /// Waits until so many faults have struck since it was started.
     pub fn wait_for_struck(&self, count: usize, timeout: Duration) -> io::Result<()> {
         self.shared.wait_for(&format!("fault number {count}"), timeout, |state| state.struck.len() >= count)
+    }
+
+    /// Waits until so many kinds of faults have struck since it was started.
+    pub fn wait_for_kinds(&self, count: usize, timeout: Duration) -> io::Result<()> {
+        self.shared.wait_for(&format!("{count} kinds of faults"), timeout, |state| {
+            state.struck.iter().map(Fault::kind).collect::<BTreeSet<_>>().len() >= count
+        })
     }
 
     /// Waits until so many requests have come since it was started.

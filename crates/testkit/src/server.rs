@@ -211,6 +211,20 @@ impl Server {
 
     /// Asks it to end (SIGTERM), without waiting.
     pub fn ask_to_end(&mut self) -> io::Result<()> {
+        self.signal(Signal::SIGTERM)
+    }
+
+    /// Stops it in the middle of whatever it does (SIGSTOP), until [`Self::thaw`].
+    pub fn freeze(&mut self) -> io::Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&mut self) -> io::Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    fn signal(&mut self, signal: Signal) -> io::Result<()> {
         // Once it has been waited for, its process id may be somebody else's.
         if let Some(status) = self.running.child.try_wait()? {
             return Err(io::Error::new(
@@ -219,7 +233,7 @@ impl Server {
             ));
         }
         let pid = i32::try_from(self.pid()).map_err(io::Error::other)?;
-        Ok(kill(Pid::from_raw(pid), Signal::SIGTERM)?)
+        Ok(kill(Pid::from_raw(pid), signal)?)
     }
 
     /// Asks it to end (SIGTERM) and waits for that.

@@ -58,3 +58,28 @@ pub enum Place {
     /// Behind so many bytes of a chunk, or in front of its last byte.
     InChunk(usize),
 }
+
+impl Fault {
+    /// Which one it is, without its numbers.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Refuse(_) => "refused",
+            Self::Answer(Answer::Status(502, _)) => "502",
+            Self::Answer(Answer::Status(503, _)) => "503",
+            Self::Answer(Answer::Status(..)) => "another status",
+            Self::Answer(Answer::Page) => "a page",
+            Self::Answer(Answer::Redirect(..)) => "a redirect",
+            Self::Answer(Answer::Garbage(_)) => "garbage for an answer",
+            Self::Stream { harm, .. } => match harm {
+                Harm::Delay(..) => "a delay",
+                Harm::Close(Place::InEvent(_)) => "closed in an event",
+                Harm::Close(Place::InChunkSize) => "closed in a chunk's size",
+                Harm::Close(Place::InChunk(_)) => "closed in a chunk",
+                Harm::Reset(_) => "reset",
+                Harm::HalfOpen(_) => "half-open",
+                Harm::Garbage(_) => "garbage for a chunk's size",
+                Harm::BadSize => "garbage in a chunk's size",
+            },
+        }
+    }
+}

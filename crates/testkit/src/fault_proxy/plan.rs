@@ -45,13 +45,11 @@ enum Kind {
     BadSize,
 }
 
-const KINDS: [Kind; Plan::KINDS] = [
-    Kind::Refuse,
-    Kind::BadGateway,
-    Kind::Unavailable,
-    Kind::Page,
-    Kind::Redirect,
-    Kind::GarbageAnswer,
+/// Kinds that end a connection before there is a stream.
+const CONNECTING: [Kind; 6] =
+    [Kind::Refuse, Kind::BadGateway, Kind::Unavailable, Kind::Page, Kind::Redirect, Kind::GarbageAnswer];
+
+const STREAMING: [Kind; 8] = [
     Kind::Delay,
     Kind::CloseInEvent,
     Kind::CloseInChunkSize,
@@ -64,7 +62,7 @@ const KINDS: [Kind; Plan::KINDS] = [
 
 impl Plan {
     /// How many kinds there are. So many faults of a plan, from its start on, are one of each.
-    pub const KINDS: usize = 14;
+    pub const KINDS: usize = CONNECTING.len() + STREAMING.len();
 
     /// The plan of this seed, whose redirects point to this URL.
     pub fn new(seed: u64, location: impl Into<String>) -> Self {
@@ -74,8 +72,7 @@ impl Plan {
     /// The next fault.
     pub fn draw(&mut self) -> Fault {
         if self.kinds.is_empty() {
-            self.kinds.extend(KINDS);
-            self.kinds.shuffle(&mut self.random);
+            self.shuffle();
         }
         match self.kinds.pop().unwrap_or(Kind::Reset) {
             Kind::Refuse => Fault::Refuse(self.pause()),
@@ -114,6 +111,16 @@ impl Plan {
         }
     }
 
+    /// A stream comes between any two failures to connect, or who waits longer after each would spend a run with that.
+    fn shuffle(&mut self) {
+        let (mut connecting, mut streaming) = (CONNECTING, STREAMING);
+        connecting.shuffle(&mut self.random);
+        streaming.shuffle(&mut self.random);
+        let mut connecting = connecting.into_iter();
+        self.kinds =
+            streaming.into_iter().flat_map(|kind| [Some(kind), connecting.next()]).flatten().collect();
+    }
+
     fn stream(&mut self, harm: Harm) -> Fault {
         Fault::Stream { events: self.random.random_range(0..=MAX_EVENTS), harm }
     }
@@ -149,23 +156,7 @@ mod tests {
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
-        let kinds: BTreeSet<_> = draw(3).iter().map(kind).collect();
+        let kinds: BTreeSet<_> = draw(3).iter().map(Fault::kind).collect();
         assert_eq!(kinds.len(), Plan::KINDS, "{kinds:?}");
-    }
-
-    fn kind(fault: &Fault) -> String {
-        match fault {
-            Fault::Refuse(_) => "refuse".into(),
-            Fault::Answer(Answer::Status(status, _)) => status.to_string(),
-            Fault::Answer(answer) => {
-                format!("{answer:?}").split(['(', ' ']).next().unwrap_or_default().to_owned()
-            }
-            Fault::Stream { harm: Harm::Close(place), .. } => format!("close {}", name(place)),
-            Fault::Stream { harm, .. } => format!("stream {}", name(harm)),
-        }
-    }
-
-    fn name(value: &impl std::fmt::Debug) -> String {
-        format!("{value:?}").split('(').next().unwrap_or_default().to_owned()
     }
 }
