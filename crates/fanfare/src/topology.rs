@@ -46,7 +46,7 @@ pub(crate) struct Topology {
     #[cfg(feature = "identity_jwt")]
     pub(crate) published: Vec<std::sync::Arc<crate::sinks::sse::Published>>,
     /// Sources that nobody calls.
-    #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+    #[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
     pub(crate) runners: Vec<crate::sources::Runner>,
 }
 
@@ -67,7 +67,7 @@ impl Topology {
             batch_ids: std::sync::Arc::default(),
             #[cfg(feature = "identity_jwt")]
             published: Vec::new(),
-            #[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+            #[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
             runners: Vec::new(),
         };
         check_transformers(config, diagnostics);
@@ -259,18 +259,24 @@ impl Topology {
     }
 
     #[cfg(feature = "source_sse")]
-    #[expect(clippy::unused_self, reason = "nothing runs one yet")]
     fn add_sse_source(
         &mut self,
-        _: &Config,
-        _: &fanfare_config::Source,
+        config: &Config,
+        source: &fanfare_config::Source,
         sse: &fanfare_config::SseSource,
-        _: &str,
+        root_url: &str,
         diagnostics: &mut Diagnostics,
     ) {
-        let _ = crate::rules::outgoing(&sse.headers, diagnostics);
-        diagnostics
-            .error(sse.type_span, "an `sse` source can be checked, but is not run yet by this version");
+        use crate::sources::sse::SseSource;
+
+        let headers = crate::rules::outgoing(&sse.headers, diagnostics);
+        match SseSource::new(&source.name, sse, &headers, root_url, chain(config, source)) {
+            Ok(sse) => self.runners.push(crate::sources::Runner::Sse(Box::new(sse))),
+            // Our own reader of URLs has let it through.
+            Err(problem) => {
+                diagnostics.error(sse.type_span, format!("the URL of this source cannot be used: {problem}"));
+            }
+        }
     }
 
     #[cfg(not(feature = "source_sse"))]

@@ -5,10 +5,12 @@
 
 pub mod amqp;
 mod delivery;
+mod fingerprint;
 mod mock;
 pub mod request;
 pub mod rest;
 mod routing;
+pub mod sse;
 pub mod webhook;
 
 pub use delivery::{Delivery, Intake, IntakeError};

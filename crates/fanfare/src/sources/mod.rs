@@ -5,11 +5,17 @@
 pub(crate) mod amqp;
 #[cfg(feature = "source_mock")]
 pub(crate) mod mock;
+#[cfg(any(feature = "source_amqp", feature = "source_sse"))]
+mod patience;
 mod publish;
+#[cfg(any(feature = "source_amqp", feature = "source_sse"))]
+mod refusals;
 #[cfg(any(feature = "source_rest", feature = "source_webhook"))]
 mod request;
 #[cfg(feature = "source_rest")]
 pub(crate) mod rest;
+#[cfg(feature = "source_sse")]
+pub(crate) mod sse;
 #[cfg(feature = "source_webhook")]
 pub(crate) mod webhook;
 
@@ -21,24 +27,28 @@ use http::StatusCode;
 use crate::problem::Problem;
 
 /// A source that nobody calls: it fetches or makes its events itself.
-#[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+#[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
 #[derive(Debug)]
 pub(crate) enum Runner {
     #[cfg(feature = "source_amqp")]
     Amqp(Box<amqp::AmqpSource>),
     #[cfg(feature = "source_mock")]
     Mock(mock::MockSource),
+    #[cfg(feature = "source_sse")]
+    Sse(Box<sse::SseSource>),
 }
 
-#[cfg(any(feature = "source_amqp", feature = "source_mock"))]
+#[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
 impl Runner {
-    /// Runs until it is dropped.
+    /// Runs until it is dropped, or has nothing to do any more.
     pub(crate) async fn run(self, publisher: &Publisher) {
         match self {
             #[cfg(feature = "source_amqp")]
             Self::Amqp(amqp) => amqp.run(publisher).await,
             #[cfg(feature = "source_mock")]
             Self::Mock(mock) => mock.run(publisher).await,
+            #[cfg(feature = "source_sse")]
+            Self::Sse(sse) => sse.run(publisher).await,
         }
     }
 }

@@ -102,7 +102,7 @@ impl Publisher {
     }
 
     /// The log, for sources that append by themselves what they have prepared.
-    #[cfg(feature = "source_amqp")]
+    #[cfg(any(feature = "source_amqp", feature = "source_sse"))]
     pub(crate) fn log(&self) -> &dyn EventLog {
         &*self.log
     }

@@ -30,6 +30,8 @@ mod rules;
 #[cfg(feature = "transform_vrl")]
 mod seeds;
 mod shutdown;
+#[cfg(feature = "source_sse")]
+mod sse_source;
 mod takeover;
 #[cfg(feature = "terminal")]
 mod terminal;

@@ -4,9 +4,8 @@
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
 
-use sha2::{Digest as _, Sha256};
-
 use super::Message;
+use crate::fingerprint::Hasher;
 
 /// What stands at the beginning of a position.
 const VERSION: &str = "1";
@@ -117,27 +116,20 @@ impl Unconfirmed {
 impl Fingerprint {
     /// The body, where it was published, and what was said of it. `x-delivery-count` is the broker's own and grows.
     pub(super) fn of(message: &Message) -> Self {
-        let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        };
-        part(&message.body);
-        part(message.routing_key.as_bytes());
-        part(message.exchange.as_bytes());
+        let mut hash = Hasher::default();
+        hash.part(&message.body);
+        hash.part(message.routing_key.as_bytes());
+        hash.part(message.exchange.as_bytes());
         for object in [&message.headers, &message.properties] {
             let mut members: Vec<_> = object.iter().filter(|(name, _)| *name != "x-delivery-count").collect();
             members.sort_unstable_by_key(|(name, _)| *name);
-            part(&(members.len() as u64).to_be_bytes());
+            hash.part(&(members.len() as u64).to_be_bytes());
             for (name, value) in members {
-                part(name.as_bytes());
-                part(value.to_string().as_bytes());
+                hash.part(name.as_bytes());
+                hash.part(value.to_string().as_bytes());
             }
         }
-        let digest: [u8; 32] = hash.finalize().into();
-        let mut first = [0; 16];
-        first.iter_mut().zip(digest).for_each(|(byte, of)| *byte = of);
-        Self(first)
+        Self(hash.finish())
     }
 }
 

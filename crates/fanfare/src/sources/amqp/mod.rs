@@ -1,12 +1,10 @@
 //! `amqp` as a running source: what a consumer brings goes through the transformers and into the log, and is settled by what
 //! became of it.
 
-mod refusals;
 mod work;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fanfare_amqp::{
     Certificates, Consumer, Exchange, ExchangeKind, Message, Occasion, Password, Queue, Settings,
@@ -18,6 +16,7 @@ use fanfare_transform::Chain;
 use tracing::{info, warn};
 
 use super::Publisher;
+use super::patience::stored_position;
 use work::Worker;
 
 /// Messages that are appended together. More would keep the first ones waiting for the last.
@@ -26,9 +25,6 @@ const MAX_BATCH: usize = 256;
 /// Bytes of bodies behind which no more messages are added to a batch, so that a batch of large messages stays a few times
 /// as large as the largest of them.
 const MAX_BATCH_BYTES: usize = 4 << 20;
-
-/// Between tries to read the source's position from a log that does not answer.
-const POSITION_PAUSE: Duration = Duration::from_secs(1);
 
 /// A queue that is consumed.
 #[derive(Debug)]
@@ -104,15 +100,7 @@ fn batch(first: Message, consumer: &mut Consumer) -> Vec<Message> {
 
 /// What the log knows of messages that may be delivered again.
 async fn restore(source: &SourceName, prefetch: u16, publisher: &Publisher) -> Unconfirmed {
-    let position = loop {
-        match publisher.log().position(source).await {
-            Ok(position) => break position,
-            Err(error) => {
-                warn!(%source, %error, "the source waits for the log");
-                tokio::time::sleep(POSITION_PAUSE).await;
-            }
-        }
-    };
+    let position = stored_position(source, publisher).await;
     let Some(position) = position else { return Unconfirmed::new(prefetch) };
     Unconfirmed::restore(&position.0, prefetch).unwrap_or_else(|problem| {
         // Of a source of another type that had this name.

@@ -2,26 +2,25 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fanfare_amqp::{Consumer, Message, Outcome, Receipt};
 use fanfare_event::SourceName;
 use fanfare_log::{AppendError, Appended, Batch, SourcePosition};
+use fanfare_source::Delivery;
 use fanfare_source::amqp::{self, Amqp, Fingerprint, Refusal, Unconfirmed};
-use fanfare_source::{Delivery, IntakeError};
-use fanfare_transform::Refusal as TransformerRefusal;
 use jiff::Timestamp;
-use tracing::{info, warn};
 
 use super::MAX_BATCH;
-use super::refusals::{Kind, Refusals};
 use crate::ids::fresh_event_id;
 use crate::sources::Publisher;
+use crate::sources::patience::{FIRST_PAUSE, Patience, is_in_flight};
 use crate::sources::publish::Prepared;
+use crate::sources::refusals::{Kind, Refusals};
 
-/// The first pause before a log that took nothing is tried again; it doubles up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What becomes of a message that is refused.
+const CONSEQUENCE: &str =
+    "it goes to the queue's dead-letter exchange; where the queue has none the broker drops it";
 
 /// What does the work of a source.
 pub(super) struct Worker<'p> {
@@ -76,7 +75,7 @@ impl<'p> Worker<'p> {
             publisher,
             unconfirmed,
             is_position_stale: false,
-            refusals: Refusals::default(),
+            refusals: Refusals::new(CONSEQUENCE),
         }
     }
 
@@ -134,7 +133,7 @@ impl<'p> Worker<'p> {
         for accepted in self.accept(waiting, most) {
             // What a transformer remembers of one of those before decides on this one. Where it is the first, one behind it
             // was faster on another thread; it is forgotten with its answer.
-            if matches!(&accepted, Some(Err(refusal)) if is_in_flight(refusal)) {
+            if matches!(&accepted, Some(Err(Refusal::Event(error))) if is_in_flight(error)) {
                 break;
             }
             let Some(pending) = waiting.pop_front() else { break };
@@ -203,24 +202,19 @@ impl<'p> Worker<'p> {
 
     /// Stores what is to be stored, however long the log takes nothing: messages wait, so that they keep their order.
     async fn store(&mut self, taken: &mut [Taken]) {
-        let mut pause = None;
+        let source = self.source.clone();
+        let mut patience = Patience::new(&source);
         loop {
             let batch = self.batch(taken);
             if batch.events.is_empty() {
                 break;
             }
             let mut appended = self.publisher.log().append(batch).await.into_iter();
-            let Some(error) = self.note(taken, &mut appended) else { continue };
-            let wait = pause.map_or(FIRST_PAUSE, |pause: Duration| (pause * 2).min(LONGEST_PAUSE));
-            if pause.is_none() {
-                warn!(source = %self.source, %error, "messages wait for the log");
+            if let Some(error) = self.note(taken, &mut appended) {
+                patience.wait(&error).await;
             }
-            pause = Some(wait);
-            tokio::time::sleep(wait).await;
         }
-        if pause.is_some() {
-            info!(source = %self.source, "the source goes on");
-        }
+        patience.over();
     }
 
     /// What is not stored yet, as one record.
@@ -288,9 +282,4 @@ async fn settle(taken: Vec<Taken>) {
     if let Some(receipt) = acknowledged {
         receipt.ack_all().await;
     }
-}
-
-/// Whether another message, whose events are not stored yet, decides on this one.
-fn is_in_flight(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::Event(IntakeError::Transformer(error)) if error.refusal == TransformerRefusal::InFlight)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use fanfare_event::SourceName;
 use tracing::warn;
 
-/// Between two lines about one kind of refusal. A queue full of bad messages must not fill the disk.
+/// Between two lines about one kind of refusal. A queue or a stream full of bad messages must not fill the disk.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// What is wrong with messages.
@@ -22,8 +22,10 @@ pub(super) enum Kind {
     Log,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Refusals {
+    /// What becomes of a message that is refused.
+    consequence: &'static str,
     kinds: HashMap<Kind, Told>,
     /// Since the start.
     total: u64,
@@ -37,14 +39,15 @@ struct Told {
 }
 
 impl Refusals {
+    pub(super) fn new(consequence: &'static str) -> Self {
+        Self { consequence, kinds: HashMap::new(), total: 0 }
+    }
+
     /// A message was refused. `problem` must not quote its body.
     pub(super) fn refused(&mut self, source: &SourceName, kind: Kind, problem: &str, now: Instant) {
         if let Some(count) = self.count(kind, now) {
-            let total = self.total;
-            warn!(
-                %source, problem, messages = count, total,
-                "refused: it goes to the queue's dead-letter exchange; where the queue has none the broker drops it"
-            );
+            let Self { consequence, total, .. } = self;
+            warn!(%source, problem, messages = count, total, "refused: {consequence}");
         }
     }
 
@@ -71,7 +74,7 @@ mod tests {
     #[test]
     fn each_kind_is_told_at_once_and_then_now_and_then() {
         let start = Instant::now();
-        let mut refusals = Refusals::default();
+        let mut refusals = Refusals::new("it is gone");
         let mut check = |kind, seconds, expected| {
             assert_eq!(refusals.count(kind, start + Duration::from_secs(seconds)), expected);
         };
