@@ -53,6 +53,12 @@ pub(crate) enum Command {
     /// it is stored once however often it is tried. Prints what the server answers, a line an event, as JSON in a pipe.
     #[cfg(feature = "terminal")]
     Send(Box<crate::commands::send::SendArguments>),
+    /// Print events of streams as they come.
+    ///
+    /// In words on a terminal, as JSON lines in a pipe: {"id":…,"event":…,"data":…}, and "url" where there are several streams.
+    /// Comes back where a connection is lost, behind the last event, until it is told to stop.
+    #[cfg(feature = "terminal")]
+    Tail(Box<crate::commands::tail::TailArguments>),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

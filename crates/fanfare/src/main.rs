@@ -58,6 +58,8 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::run(&arguments),
         #[cfg(feature = "terminal")]
         Command::Send(arguments) => commands::send::run(&arguments, cli.verbosity.quiet > 0),
+        #[cfg(feature = "terminal")]
+        Command::Tail(arguments) => commands::tail::run(&arguments, cli.verbosity.quiet > 0),
         Command::Completions { shell } => commands::completions::run(shell),
     };
     exit.into()

@@ -8,6 +8,8 @@ mod request;
 pub(crate) mod send;
 pub(crate) mod serve;
 #[cfg(feature = "terminal")]
+pub(crate) mod tail;
+#[cfg(feature = "terminal")]
 mod terminal;
 
 use std::io::{self, IsTerminal as _, Write as _};

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::{Args, ValueHint};
+use fanfare_auth::{Encoding, Outgoing, OutgoingError, OutgoingHeaders, SignatureOn};
 use fanfare_config::Secret;
 use http::HeaderName;
 use jiff::Timestamp;
@@ -29,7 +30,7 @@ use crate::exit::Exit;
 use crate::ids::fresh_event_id;
 use answer::Look;
 use cdevent::Parts;
-use post::{IDEMPOTENCY_KEY, PostError, Poster, Signer};
+use post::{IDEMPOTENCY_KEY, PostError, Poster};
 use progress::Progress;
 use values::{ReadError, Value, Values};
 
@@ -85,8 +86,10 @@ enum Unusable {
     Argument(#[from] InvalidArgument),
     #[error(transparent)]
     Event(#[from] cdevent::InvalidPart),
-    #[error("`--sign` is not the name of a header that can be signed in")]
+    #[error("`--sign`: that header is sent already")]
     SignatureHeader,
+    #[error("`--sign`: {0}")]
+    Signature(#[from] OutgoingError),
     #[error("the environment variable `{0}`, which has the secret of signatures, is missing or empty")]
     SigningSecret(String),
     #[error("there is nothing to send")]
@@ -164,22 +167,30 @@ fn prepare(arguments: &SendArguments) -> Result<(Poster, Input), Unusable> {
     let url = url(&arguments.url)?;
     arguments.request.check_tls(url.scheme() == "https")?;
     let headers = arguments.request.headers(&[IDEMPOTENCY_KEY])?;
-    let signer = signer(arguments, &headers.iter().map(|(name, _)| name).collect::<Vec<_>>())?;
+    let taken: Vec<_> = headers.iter().map(|(name, _)| name).collect();
+    let signatures = signatures(arguments, &taken)?;
     let client = client(&arguments.request)?;
-    let poster = Poster::new(client, url, headers, signer, arguments.retries).map_err(Unusable::Client)?;
+    let poster =
+        Poster::new(client, url, headers, signatures, arguments.retries).map_err(Unusable::Client)?;
     Ok((poster, input(arguments)?))
 }
 
-fn signer(arguments: &SendArguments, taken: &[&HeaderName]) -> Result<Option<Signer>, Unusable> {
-    let Some(header) = &arguments.sign else { return Ok(None) };
-    let header = HeaderName::from_bytes(header.as_bytes()).map_err(|_| Unusable::SignatureHeader)?;
-    if taken.contains(&&header) || header == IDEMPOTENCY_KEY {
+fn signatures(arguments: &SendArguments, taken: &[&HeaderName]) -> Result<OutgoingHeaders, Unusable> {
+    let Some(header) = &arguments.sign else { return Ok(OutgoingHeaders::default()) };
+    let name = HeaderName::from_bytes(header.as_bytes());
+    if name.is_ok_and(|name| taken.contains(&&name) || name == IDEMPOTENCY_KEY) {
         return Err(Unusable::SignatureHeader);
     }
     let variable = &arguments.sign_secret_env;
-    let secret = std::env::var(variable).ok().map(Secret::from);
-    let signer = secret.and_then(|secret| Signer::new(header, arguments.sign_prefix.clone(), &secret));
-    signer.map(Some).ok_or_else(|| Unusable::SigningSecret(variable.clone()))
+    let secret = std::env::var(variable).ok().filter(|secret| !secret.is_empty());
+    let signature = Outgoing::Signature {
+        token: secret.ok_or_else(|| Unusable::SigningSecret(variable.clone()))?.into(),
+        token_encoding: None,
+        signature_prefix: Some(arguments.sign_prefix.clone()),
+        signature_on: SignatureOn::Body,
+        signature_encoding: Encoding::Hex,
+    };
+    Ok(OutgoingHeaders::new([(header.clone(), signature)])?)
 }
 
 fn client(request: &RequestArguments) -> Result<ClientBuilder, Unusable> {

@@ -4,13 +4,12 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use fanfare_config::Secret;
-use hmac::{Hmac, Mac as _};
+use fanfare_auth::OutgoingHeaders;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, ClientBuilder, Response, Url};
-use sha2::Sha256;
+use secrecy::ExposeSecret as _;
 
 use super::answer::Answer;
 use super::retry;
@@ -30,19 +29,13 @@ const MAX_REDIRECTS: usize = 5;
 /// Bytes that are read of an answer. A thousand events, the most that one request may become, take a tenth of it.
 const MAX_ANSWER: usize = 1 << 20;
 
-/// Signs bodies: HMAC-SHA256 in hexadecimal.
-pub(super) struct Signer {
-    header: HeaderName,
-    prefix: String,
-    keyed: Hmac<Sha256>,
-}
-
 /// Where events go, and all that goes with each.
 pub(super) struct Poster {
     client: Client,
     url: Url,
     headers: HeaderMap,
-    signer: Option<Signer>,
+    /// Made of each body.
+    signatures: OutgoingHeaders,
     retries: u32,
 }
 
@@ -70,29 +63,13 @@ enum Try {
     Failed { problem: String, asked: Option<Duration>, maybe_stored: bool },
 }
 
-impl Signer {
-    /// `None` where the secret is empty: everyone knows that one.
-    pub(super) fn new(header: HeaderName, prefix: String, secret: &Secret) -> Option<Self> {
-        let secret = secret.expose().as_bytes();
-        // RFC 2104 takes a key of any length, so there is no error.
-        let keyed = Hmac::new_from_slice(secret).ok().filter(|_| !secret.is_empty())?;
-        Some(Self { header, prefix, keyed })
-    }
-
-    fn sign(&self, body: &[u8]) -> (HeaderName, Option<HeaderValue>) {
-        let signature = self.keyed.clone().chain_update(body).finalize().into_bytes();
-        let value = format!("{}{}", self.prefix, hex::encode(signature));
-        (self.header.clone(), HeaderValue::from_str(&value).ok())
-    }
-}
-
 impl Poster {
     /// `client` has the settings of TLS, if there are any.
     pub(super) fn new(
         client: ClientBuilder,
         url: Url,
         headers: Vec<(HeaderName, HeaderValue)>,
-        signer: Option<Signer>,
+        signatures: OutgoingHeaders,
         retries: u32,
     ) -> Result<Self, String> {
         let client = client
@@ -108,7 +85,7 @@ impl Poster {
             all.append(name, value);
         }
         all.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-        Ok(Self { client, url, headers: all, signer, retries })
+        Ok(Self { client, url, headers: all, signatures, retries })
     }
 
     /// Posts a body under a name of its own. `told` hears of each try that failed before there is another one.
@@ -121,8 +98,12 @@ impl Poster {
         let mut headers = self.headers.clone();
         // Of a UUID, which is valid in a header.
         headers.extend(HeaderValue::from_str(key).ok().map(|key| (IDEMPOTENCY_KEY, key)));
-        if let Some((name, Some(value))) = self.signer.as_ref().map(|signer| signer.sign(body.as_bytes())) {
-            headers.insert(name, value);
+        for (name, value) in self.signatures.values(body.as_bytes()) {
+            // Checked when they were prepared.
+            let name = HeaderName::from_bytes(name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value.expose_secret())) {
+                headers.insert(name, value);
+            }
         }
         let body = bytes::Bytes::from(body);
         let mut is_open = false;

@@ -8,6 +8,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::kit::LONG;
 
@@ -93,6 +95,10 @@ impl Program {
                 None => panic!("no `{text}` in: {}", self.stderr.all()),
             }
         }
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 
     /// Waits for its end. Lines that were looked at before are there again.

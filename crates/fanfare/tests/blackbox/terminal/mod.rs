@@ -3,3 +3,5 @@
 mod kit;
 mod send;
 mod send_again;
+mod tail;
+mod tail_again;
