@@ -197,40 +197,44 @@ fn welcome(config: &Config, addresses: &Addresses, admin: Option<&str>, is_built
             Some(name) => writeln!(text, "listening on {address} as {name}"),
         };
     }
-    let mut line = |what: &str, listener: &ListenerName, path: &str| {
+    let at = |listener: &ListenerName, path: &str| {
         let address = addresses.get(listener).map_or("", String::as_str);
-        let _ = writeln!(text, "  {what:<8} {address}{path}");
+        format!("{address}{path}")
+    };
+    let mut line = |what: &str, place: &str| {
+        let _ = writeln!(text, "  {what:<8} {place}");
     };
     for source in &config.sources {
         match &source.extractor {
-            Some(Extractor::Webhook(webhook)) => line("webhook", &webhook.listener, &webhook.path),
+            Some(Extractor::Webhook(webhook)) => line("webhook", &at(&webhook.listener, &webhook.path)),
             Some(Extractor::Rest(rest)) => {
                 for operation in &rest.operations {
-                    line(&operation.method, &rest.listener, &operation.path);
+                    line(&operation.method, &at(&rest.listener, &operation.path));
                 }
             }
+            Some(Extractor::Sse(sse)) => line("source", &sse.url.shown),
             _ => {}
         }
     }
     for sink in &config.sinks {
         match &sink.kind {
-            SinkKind::Sse(sse) => line("stream", &sse.listener, &sse.path),
+            SinkKind::Sse(sse) => line("stream", &at(&sse.listener, &sse.path)),
             SinkKind::HttpPull(pull) => {
-                line("extract", &pull.listener, &pull.extract_path);
-                line("confirm", &pull.listener, &pull.mark_processed_path);
+                line("extract", &at(&pull.listener, &pull.extract_path));
+                line("confirm", &at(&pull.listener, &pull.mark_processed_path));
             }
         }
     }
     if is_builtin {
-        line("viewer", &None, "/");
+        line("viewer", &at(&None, "/"));
     }
     if let Some(address) = admin {
-        let _ = writeln!(text, "  admin    {address}{ADMIN_PATH}");
+        line("admin", &format!("{address}{ADMIN_PATH}"));
     }
-    let _ = match &config.log.kind {
-        LogKind::Sqlite(sqlite) => writeln!(text, "  log      {}", sqlite.path.display()),
-        LogKind::Memory => writeln!(text, "  log      in memory: events end with the process"),
-    };
+    match &config.log.kind {
+        LogKind::Sqlite(sqlite) => line("log", &sqlite.path.display().to_string()),
+        LogKind::Memory => line("log", "in memory: events end with the process"),
+    }
     if let Some(address) = addresses.get(&None).filter(|_| is_builtin) {
         // The certificate may be for a name that leads here, and is hardly for this address.
         let insecure = if address.starts_with("https") { "--insecure " } else { "" };

@@ -38,7 +38,11 @@ impl Example {
         let toml = self.moved.iter().fold(written.clone(), |toml, (from, to)| toml.replace(from, to));
         let server = Server::builder(env!("CARGO_BIN_EXE_fanfare")).config(toml);
         let server = self.variables.iter().fold(server, |server, (name, value)| server.env(name, value));
-        let server = server.start().unwrap();
+        // A test need not be as patient with itself as servers are with each other.
+        let server = sinks(&written)
+            .fold(server, |server, name| server.env(format!("FANFARE__SINKS__{name}__RETRY"), "100ms"))
+            .start()
+            .unwrap();
         self.moved.push((format!("127.0.0.1:{}", port(&written)), server.addr().to_string()));
         server
     }
@@ -74,6 +78,12 @@ impl Example {
 pub(crate) fn variables(readme: &str) -> Vec<(String, String)> {
     let exports = readme.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
     exports.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The names of the sinks of a configuration.
+fn sinks(toml: &str) -> impl Iterator<Item = &str> {
+    let names = toml.split("[sinks.").skip(1).filter_map(|rest| Some(rest.split_once(']')?.0));
+    names.filter(|name| !name.contains('.'))
 }
 
 /// Where a configuration listens.

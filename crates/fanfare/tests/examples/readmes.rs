@@ -62,7 +62,7 @@ fn every_readme_starts_what_is_there_and_sends_what_is_there() {
         let mut started: Vec<_> = behind(&readme, "fanfare serve --config ").collect();
         started.sort_unstable();
         assert!(started.iter().eq(configurations(&folder).keys()), "{}: {started:?}", folder.display());
-        let mut sent: Vec<_> = behind(&readme, "-d @").collect();
+        let mut sent: Vec<_> = behind(&readme, " --file ").collect();
         assert!(!sent.is_empty(), "{}", folder.display());
         sent.dedup();
         for file in sent {

@@ -33,6 +33,10 @@ fn region(event: &Value) -> &str {
 #[test]
 fn the_hub_shows_both_regions_and_knows_which_is_which() {
     let Regions { example, us, eu, hub } = start();
+    for region in [&us, &eu] {
+        let source = format!("  source   {}", region.url("/sse/regional"));
+        assert!(hub.stdout().contains(&source), "{:?}", hub.stdout());
+    }
     let mut all = listen(&hub, ALL, &[]);
     let mut event = example.event("event.json", "of both");
     event["customData"] = serde_json::json!({"kept": 1});
