@@ -29,7 +29,7 @@ fn start() -> Clouds {
 #[test]
 fn a_client_goes_on_at_the_standby_with_the_id_that_it_has_and_comes_back() {
     let Clouds { example, mut primary, standby, .. } = start();
-    let event = |id: &str| example.event("event.json", id);
+    let event = |id: &str| example.event("first.json", id);
     let bearer = example.bearer("PRIMARY_CLOUD_TOKEN");
     let client = [("Authorization", &*bearer), ("X-Cloud-Provider", "aws")];
     let behind = |id| [client[0], client[1], ("last-event-id", id)];
@@ -68,7 +68,7 @@ fn nothing_is_missed_when_a_cloud_dies() {
     let mut audit = listen(&compliance, AUDIT, &[]);
     let hop =
         Hop { from: &mut primary, webhook: WEBHOOK, to: &mut standby, stream: PRIMARY, headers: &client };
-    let event = |id: &str| example.event("event.json", id);
+    let event = |id: &str| example.event("first.json", id);
     for id in hop.check_outages("standby", event) {
         next(&mut audit, &id);
     }
