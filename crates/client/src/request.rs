@@ -46,6 +46,8 @@ pub(crate) async fn http(settings: &Settings) -> Result<Client, Error> {
     let mut builder = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(Policy::custom(move |attempt| follow(attempt, has_headers)))
+        // What led somewhere else may have a token in its query.
+        .referer(false)
         .user_agent(settings.user_agent.as_str())
         // Each stream is a connection of its own: one that was left is in an unknown state.
         .pool_max_idle_per_host(0)
@@ -54,6 +56,9 @@ pub(crate) async fn http(settings: &Settings) -> Result<Client, Error> {
         if let Some(ca) = ca {
             let authorities = Certificate::from_pem_bundle(&read(ca).await?)
                 .map_err(|error| Error::Settings(format!("{} is no PEM file: {error}", ca.display())))?;
+            if authorities.is_empty() {
+                return Err(Error::Settings(format!("{} has no certificate in PEM", ca.display())));
+            }
             builder = builder.tls_certs_only(authorities);
         }
         if let Some((certificate, key)) = identity {

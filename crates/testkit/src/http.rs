@@ -17,6 +17,7 @@ pub use body::{Body, Chunk};
 pub use connection::Connection;
 pub use head::Head;
 pub(crate) use head::fields;
+pub(crate) use stream::Stream;
 
 /// How long [`get`], [`post`] and [`request`] wait for a whole response.
 pub const TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Certificates for both ends of a connection, and clients that look at them.
+//! Certificates for both ends of a connection, and clients and servers that look at them.
 
 use std::io;
 use std::net::IpAddr;
@@ -10,7 +10,8 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
 /// What an authority's certificates name as their server.
 const SERVER: [&str; 2] = ["127.0.0.1", "localhost"];
@@ -110,6 +111,36 @@ impl TlsClient {
 
     pub(crate) fn connection(&self, server: IpAddr) -> io::Result<ClientConnection> {
         ClientConnection::new(self.config(), ServerName::from(server)).map_err(io::Error::other)
+    }
+}
+
+/// What a server shows, and whom it lets in.
+#[derive(Clone, Debug)]
+pub struct TlsServer(Arc<ServerConfig>);
+
+impl TlsServer {
+    /// A server with this certificate. Where there is an authority (in PEM), clients need a certificate of it.
+    pub fn new(own: &Certified, clients: Option<&str>) -> io::Result<Self> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?;
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(certificate(authority)?).map_err(io::Error::other)?;
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().map_err(io::Error::other)?)
+            }
+        };
+        let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).map_err(io::Error::other)?;
+        let chain = vec![certificate(&own.certificate)?];
+        builder.with_single_cert(chain, key).map(|config| Self(Arc::new(config))).map_err(io::Error::other)
+    }
+
+    pub(crate) fn connection(&self) -> io::Result<ServerConnection> {
+        ServerConnection::new(Arc::clone(&self.0)).map_err(io::Error::other)
     }
 }
 

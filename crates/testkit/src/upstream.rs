@@ -11,7 +11,9 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use crate::deadline::Deadline;
-use crate::http::fields;
+use crate::http::{Stream, fields};
+#[cfg(feature = "tls")]
+use crate::tls::TlsServer;
 
 /// How long the client may take to take what it is sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +29,8 @@ const STREAM: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nca
 pub struct Upstream {
     listener: TcpListener,
     addr: SocketAddr,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsServer>,
 }
 
 /// A request, and the connection that it came on, which ends when this is dropped.
@@ -40,7 +44,7 @@ pub struct Exchange {
     pub headers: Vec<(String, String)>,
     /// As long as `content-length` says.
     pub body: Vec<u8>,
-    tcp: TcpStream,
+    stream: Stream,
 }
 
 impl Upstream {
@@ -52,7 +56,19 @@ impl Upstream {
     /// At this address, that of one that was dropped say.
     pub fn start_at(addr: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(addr)?;
-        Ok(Self { addr: listener.local_addr()?, listener })
+        Ok(Self {
+            addr: listener.local_addr()?,
+            listener,
+            #[cfg(feature = "tls")]
+            tls: None,
+        })
+    }
+
+    /// The same, over TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(self, server: TlsServer) -> Self {
+        Self { tls: Some(server), ..self }
     }
 
     /// Where it listens.
@@ -62,17 +78,29 @@ impl Upstream {
 
     /// The URL of a path on it.
     pub fn url(&self, path: &str) -> String {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return format!("https://{}{path}", self.addr);
+        }
         format!("http://{}{path}", self.addr)
     }
 
-    /// Waits for the next request. A connection that is closed before it has made one is none.
+    /// Waits for the next request. A connection that is closed before it has made one is none; a handshake that fails is an
+    /// error.
     pub fn accept(&self, timeout: Duration) -> io::Result<Exchange> {
         let deadline = Deadline::after(timeout);
         loop {
             let tcp = self.connection(deadline)?;
             tcp.set_nodelay(true)?;
             tcp.set_write_timeout(Some(WRITE_TIMEOUT))?;
-            if let Some(exchange) = Exchange::read(tcp, deadline)? {
+            tcp.set_read_timeout(Some(deadline.left("request")?))?;
+            let stream = Stream::Tcp(tcp);
+            #[cfg(feature = "tls")]
+            let stream = match &self.tls {
+                Some(server) => stream.serve_tls(server)?,
+                None => stream,
+            };
+            if let Some(exchange) = Exchange::read(stream, deadline)? {
                 return Ok(exchange);
             }
         }
@@ -96,9 +124,14 @@ impl Upstream {
 
 impl Exchange {
     /// `None` where the connection is closed first.
-    fn read(tcp: TcpStream, deadline: Deadline) -> io::Result<Option<Self>> {
-        let mut exchange =
-            Self { method: String::new(), target: String::new(), headers: Vec::new(), body: Vec::new(), tcp };
+    fn read(stream: Stream, deadline: Deadline) -> io::Result<Option<Self>> {
+        let mut exchange = Self {
+            method: String::new(),
+            target: String::new(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            stream,
+        };
         let mut received = Vec::new();
         let head = loop {
             if let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -137,6 +170,12 @@ impl Exchange {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The certificate that the client showed, in DER.
+    #[cfg(feature = "tls")]
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        self.stream.certificate()
+    }
+
     /// Answers with a stream, chunked, and nothing in it yet.
     pub fn stream(&mut self) -> io::Result<()> {
         self.send_raw(STREAM)
@@ -150,7 +189,7 @@ impl Exchange {
 
     /// Sends these bytes and nothing else.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.tcp.write_all(bytes)
+        self.stream.write_all(bytes)
     }
 
     /// Ends the stream as HTTP means it, with the last chunk, and closes the connection.
@@ -164,7 +203,7 @@ impl Exchange {
     /// Closes the connection with a reset.
     pub fn reset(self) -> io::Result<()> {
         let at_once = linger { l_onoff: 1, l_linger: 0 };
-        Ok(setsockopt(&self.tcp, sockopt::Linger, &at_once)?)
+        Ok(setsockopt(self.stream.tcp(), sockopt::Linger, &at_once)?)
     }
 
     /// Answers with a status, these headers and a whole body, and closes the connection.
@@ -193,15 +232,16 @@ impl Exchange {
     fn receive(&mut self, into: &mut Vec<u8>, deadline: Deadline) -> io::Result<bool> {
         let mut buffer = [0; 16 * 1024];
         loop {
-            self.tcp.set_read_timeout(Some(deadline.left("bytes from the client")?))?;
-            match self.tcp.read(&mut buffer) {
+            self.stream.tcp().set_read_timeout(Some(deadline.left("bytes from the client")?))?;
+            match self.stream.read(&mut buffer) {
                 Ok(length) => {
                     into.extend_from_slice(buffer.get(..length).unwrap_or_default());
                     return Ok(length > 0);
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::ConnectionReset => return Ok(false),
+                    // The second is an end without a word in TLS.
+                    io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => return Ok(false),
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                         return Err(deadline.missed("bytes from the client"));
                     }
