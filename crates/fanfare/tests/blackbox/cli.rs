@@ -157,6 +157,10 @@ fn every_shell_has_a_completion_script() {
     check("bash", &["_fanfare()", "complete -F _fanfare", "--with-secrets"]);
     check("zsh", &["#compdef fanfare", "--with-secrets"]);
     check("fish", &["complete -c fanfare", "with-secrets"]);
+    #[cfg(feature = "terminal")]
+    for shell in ["bash", "zsh", "fish"] {
+        check(shell, &["tail", "since", "send", "sign-secret-env"]);
+    }
 }
 
 #[test]

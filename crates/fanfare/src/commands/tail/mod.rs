@@ -1,20 +1,20 @@
-//! `fanfare tail URL…`: events as they come. Here, what the command line asks for and what is made of what happens; what an
-//! event says, how it is printed and counted is in the files beside.
+//! `fanfare tail URL…`: events as they come. Here, what the command line asks for and how what happens gets to the screen;
+//! what is made of it is in `view`, and what an event says, how it is printed and counted in the files beside.
 
 mod event;
 mod line;
 mod screen;
 mod stats;
+mod view;
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use fanfare_client::{
-    Certificates, Client, Ended, Error, Header, Message, Occasion, Settings, Url, is_sendable,
-};
+use fanfare_client::{Certificates, Client, Header, Occasion, Settings, Url, is_sendable};
 use fanfare_config::Secret;
 use fanfare_event::{InvalidPattern, NamePattern, NamePatterns};
 use http::HeaderName;
@@ -26,12 +26,12 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::complain;
 use super::request::{self, InvalidArgument, RequestArguments};
-use super::terminal::{Escaped, Output};
+use super::terminal::Output;
 use crate::exit::Exit;
-use event::{OfStream, Reading};
 use line::{Colours, Look};
 use screen::{Gone, Piece, Screen, reader_gone};
 use stats::Stats;
+use view::{Filter, News, Stream, View};
 
 /// What the client says by itself.
 const OWN_HEADERS: [HeaderName; 4] =
@@ -88,25 +88,6 @@ enum Unusable {
     Since,
 }
 
-/// What is printed, and what is not.
-struct Filter {
-    /// `None`: all but what streams say of themselves.
-    names: Option<NamePatterns>,
-    kinds: NamePatterns,
-}
-
-/// One of the streams.
-struct Stream {
-    /// Its URL, as far as it may be shown.
-    shown: String,
-    was_open: bool,
-    is_lost: bool,
-    has_ended: bool,
-}
-
-/// What happened, at which of the streams.
-type News = (usize, Occasion);
-
 pub(crate) fn run(arguments: &TailArguments, is_quiet: bool) -> Exit {
     let (settings, filter) = match prepare(arguments) {
         Ok(prepared) => prepared,
@@ -129,22 +110,16 @@ pub(crate) fn run(arguments: &TailArguments, is_quiet: bool) -> Exit {
         } else {
             Look::Json
         };
-        let streams = settings.iter().map(|settings| Stream {
-            shown: settings.url.to_string(),
-            was_open: false,
-            is_lost: false,
-            has_ended: false,
-        });
-        let tail = Tail {
-            streams: streams.collect(),
+        let view = View {
+            streams: settings.iter().map(|settings| Stream::new(settings.url.to_string())).collect(),
             filter,
             look,
             left: arguments.count,
             stats: arguments.stats.then(Stats::default),
-            started: Instant::now(),
-            pieces: Vec::new(),
+            pieces: VecDeque::new(),
             is_quiet,
         };
+        let tail = Tail { view, started: Instant::now() };
         let (screen, gone) = Screen::start(output);
         tail.run(settings, screen, gone).await
     });
@@ -211,16 +186,8 @@ fn listen(index: usize, settings: Settings, news: mpsc::Sender<News>) {
 
 /// Streams that are listened to.
 struct Tail {
-    streams: Vec<Stream>,
-    filter: Filter,
-    look: Look,
-    /// Events until it ends.
-    left: Option<u64>,
-    stats: Option<Stats>,
+    view: View,
     started: Instant,
-    /// What is to be written.
-    pieces: Vec<Piece>,
-    is_quiet: bool,
 }
 
 impl Tail {
@@ -248,38 +215,33 @@ impl Tail {
 
     /// Writes what happens, until there is nothing to wait for.
     async fn follow(&mut self, mut news: mpsc::Receiver<News>, screen: &Screen) -> Exit {
-        let mut ticks = self.stats.as_ref().map(|_| ticks());
+        let mut ticks = self.view.stats.as_ref().map(|_| ticks());
         loop {
             tokio::select! {
                 came = news.recv() => {
                     let Some(came) = came else { return Exit::Done };
                     let next = self.take(came, &mut news);
-                    for piece in self.pieces.drain(..) {
-                        screen.write(piece).await;
-                    }
+                    screen.write(&mut self.view.pieces).await;
                     if let ControlFlow::Break(exit) = next {
                         return exit;
                     }
                 }
                 () = tick(&mut ticks) => {
                     let elapsed = self.started.elapsed();
-                    if let Some(stats) = &mut self.stats {
-                        screen.write(Piece::Status(stats.line(elapsed))).await;
-                    }
+                    let status = self.view.stats.as_mut().map(|stats| Piece::Status(stats.line(elapsed)));
+                    self.view.pieces.extend(status);
+                    screen.write(&mut self.view.pieces).await;
                 }
             }
         }
     }
 
     /// Writes what is left, as far as anybody reads it.
-    async fn end(self, exit: Exit, screen: Screen, gone: Gone) -> Exit {
+    async fn end(mut self, exit: Exit, screen: Screen, gone: Gone) -> Exit {
+        let last = self.view.stats.map(|stats| Piece::Note(stats.last_line(self.started.elapsed())));
+        self.view.pieces.extend(last);
         let last_words = async {
-            for piece in self.pieces {
-                screen.write(piece).await;
-            }
-            if let Some(stats) = &self.stats {
-                screen.write(Piece::Note(stats.last_line(self.started.elapsed()))).await;
-            }
+            screen.write(&mut self.view.pieces).await;
             drop(screen);
             gone.await.unwrap_or(Ok(()))
         };
@@ -291,136 +253,16 @@ impl Tail {
 
     /// Takes what has come, and what is there behind it.
     fn take(&mut self, came: News, news: &mut mpsc::Receiver<News>) -> ControlFlow<Exit> {
-        self.happened(came)?;
+        self.view.happened(came, Timestamp::now())?;
         let mut gathered = 0;
         while gathered < BATCH {
             let Ok((index, occasion)) = news.try_recv() else { break };
             if let Occasion::Message(message) = &occasion {
                 gathered += message.data.len();
             }
-            self.happened((index, occasion))?;
+            self.view.happened((index, occasion), Timestamp::now())?;
         }
         ControlFlow::Continue(())
-    }
-
-    fn happened(&mut self, (index, occasion): News) -> ControlFlow<Exit> {
-        match occasion {
-            Occasion::Opened(position) => self.opened(index, position.as_deref()),
-            Occasion::Message(message) => return self.message(index, &message, Timestamp::now()),
-            Occasion::Moved(_) => {}
-            Occasion::TooLarge => {
-                self.gap(Some(1));
-                self.note(index, "an event is too large, and is left out");
-            }
-            Occasion::Lost { error, retry_in } => return self.lost(index, &error, retry_in),
-            Occasion::Ended(ended) => return self.ended(index, &ended),
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn opened(&mut self, index: usize, position: Option<&str>) {
-        let Some(stream) = self.streams.get_mut(index) else { return };
-        let was_open = std::mem::replace(&mut stream.was_open, true);
-        let was_lost = std::mem::replace(&mut stream.is_lost, false);
-        if was_open && let Some(stats) = &mut self.stats {
-            stats.reconnected();
-        }
-        // A pipe has no use for it where all is as it should be.
-        if self.is_quiet || !was_lost && matches!(self.look, Look::Json) {
-            return;
-        }
-        match (was_open, position) {
-            (true, Some(position)) => {
-                self.note(index, &format!("back, goes on behind {position}"));
-            }
-            (true, None) => self.note(index, "back, goes on with what comes next"),
-            (false, _) => self.note(index, "connected"),
-        }
-    }
-
-    fn lost(&mut self, index: usize, error: &Error, retry_in: Duration) -> ControlFlow<Exit> {
-        let Some(stream) = self.streams.get_mut(index) else { return ControlFlow::Continue(()) };
-        // Somebody waits there who can change what is wrong; later it may be the server that is not itself.
-        if !stream.was_open && error.is_lasting() {
-            let problem = format!("error: {}: {}", Escaped(&stream.shown), Escaped(&error.to_string()));
-            self.pieces.push(Piece::Note(problem));
-            let is_settings = matches!(error, Error::Settings(_));
-            return ControlFlow::Break(if is_settings { Exit::CommandLine } else { Exit::Failed });
-        }
-        stream.is_lost = true;
-        if !self.is_quiet {
-            self.note(index, &format!("{error}; trying again in {:.1} s", retry_in.as_secs_f32()));
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn ended(&mut self, index: usize, ended: &Ended) -> ControlFlow<Exit> {
-        match ended {
-            Ended::NoContent => self.note(index, "the server has no more (204)"),
-            Ended::GivenUp(error) => self.note(index, &error.to_string()),
-        }
-        if let Some(stream) = self.streams.get_mut(index) {
-            stream.has_ended = true;
-        }
-        let all = self.streams.iter().all(|stream| stream.has_ended);
-        if all { ControlFlow::Break(Exit::Done) } else { ControlFlow::Continue(()) }
-    }
-
-    fn message(&mut self, index: usize, message: &Message, now: Timestamp) -> ControlFlow<Exit> {
-        match OfStream::of(&message.kind, &message.data) {
-            Some(OfStream::Missed(count)) => {
-                self.gap(count);
-                self.note(index, &message.data);
-            }
-            Some(OfStream::Word) => self.note(index, &message.data),
-            Some(OfStream::Life) | None => {}
-        }
-        let Some(reading) = self.filter.pick(message) else { return ControlFlow::Continue(()) };
-        if let Some(stats) = &mut self.stats {
-            // Clocks differ: what comes before it happened comes at once.
-            let latency = reading.time.map(|time| now.duration_since(time).try_into().unwrap_or_default());
-            stats.event(latency, rand::random());
-        }
-        let url = (self.streams.len() > 1).then(|| self.streams.get(index)).flatten();
-        let url = url.map(|stream| stream.shown.as_str());
-        let mut lines = match self.pieces.pop() {
-            Some(Piece::Events(lines)) => lines,
-            other => {
-                self.pieces.extend(other);
-                String::new()
-            }
-        };
-        line::write(&mut lines, self.look, message, &reading, url, now);
-        self.pieces.push(Piece::Events(lines));
-        match &mut self.left {
-            Some(1) => return ControlFlow::Break(Exit::Done),
-            Some(left) => *left -= 1,
-            None => {}
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn gap(&mut self, missed: Option<u64>) {
-        if let Some(stats) = &mut self.stats {
-            stats.gap(missed);
-        }
-    }
-
-    fn note(&mut self, index: usize, text: &str) {
-        let shown = self.streams.get(index).map_or("", |stream| stream.shown.as_str());
-        self.pieces.push(Piece::Note(format!("{}: {}", Escaped(shown), Escaped(text))));
-    }
-}
-
-impl Filter {
-    /// What an event says, if it is to be printed.
-    fn pick(&self, message: &Message) -> Option<Reading> {
-        let is_named = match &self.names {
-            Some(names) => names.matches(&message.kind),
-            None => OfStream::of(&message.kind, &message.data).is_none(),
-        };
-        let reading = is_named.then(|| Reading::of(&message.kind, &message.data))?;
-        self.kinds.matches(&reading.kind).then_some(reading)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where `tail` writes: a thread of its own for both outputs, so that who reads slowly holds up the streams and not the signals.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::thread;
@@ -40,9 +41,15 @@ impl Screen {
         (Self(pieces), gone)
     }
 
-    /// Writes a piece behind those before it. It is lost where nobody reads any more.
-    pub(super) async fn write(&self, piece: Piece) {
-        let _ = self.0.send(piece).await;
+    /// Writes pieces behind those before them. They are lost where nobody reads any more; where this is dropped, what was not
+    /// given away is still there.
+    pub(super) async fn write(&self, pieces: &mut VecDeque<Piece>) {
+        while !pieces.is_empty() {
+            let place = self.0.reserve().await;
+            if let (Some(piece), Ok(place)) = (pieces.pop_front(), place) {
+                place.send(piece);
+            }
+        }
     }
 }
 
