@@ -13,6 +13,14 @@ Exit codes:
     4  the address cannot be listened on
   130  it was told twice to stop";
 
+/// Of the commands that others wait for in a script.
+#[cfg(feature = "terminal")]
+const TERMINAL_EXIT_CODES: &str = "\
+Exit codes:
+    0  all was sent, or as much was printed as was asked for, or as anybody reads
+    1  an event, or the request for a stream, was refused; or an event could not be sent
+    2  the command line is wrong, or a file that it names; nothing was sent";
+
 /// What was compiled in, below the version.
 const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: ", env!("FANFARE_FEATURES"));
 
@@ -50,14 +58,17 @@ pub(crate) enum Command {
     /// Send events to a webhook: JSON, or a CDEvent made of --type and --subject.
     ///
     /// One after the other, in their order; the first that is refused ends it. Each has an `Idempotency-Key` of its own, so that
-    /// it is stored once however often it is tried. Prints what the server answers, a line an event, as JSON in a pipe.
+    /// it is stored once however often it is tried. Prints what the server answers, a line an event, as JSON in a pipe; with -q
+    /// only what goes wrong.
     #[cfg(feature = "terminal")]
+    #[command(after_help = TERMINAL_EXIT_CODES)]
     Send(Box<crate::commands::send::SendArguments>),
     /// Print events of streams as they come.
     ///
     /// In words on a terminal, as JSON lines in a pipe: {"id":…,"event":…,"data":…}, and "url" where there are several streams.
-    /// Comes back where a connection is lost, behind the last event, until it is told to stop.
+    /// Comes back where a connection is lost, behind the last event, until it is told to stop, and says so unless there is -q.
     #[cfg(feature = "terminal")]
+    #[command(after_help = TERMINAL_EXIT_CODES)]
     Tail(Box<crate::commands::tail::TailArguments>),
     /// Print a completion script for a shell.
     Completions {

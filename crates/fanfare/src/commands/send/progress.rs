@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-const KNOWN: &str = "{wide_bar} {bytes}/{total_bytes}  {msg} events  {eta} left";
-const UNKNOWN: &str = "{spinner} {bytes}  {msg} events  {elapsed}";
+const KNOWN: &str = "{wide_bar} {bytes}/{total_bytes}  events {msg}  {eta} left";
+const UNKNOWN: &str = "{spinner} {bytes}  events {msg}  {elapsed}";
 
 /// The bar, or nothing where nobody would see it.
 pub(super) struct Progress {

@@ -69,7 +69,7 @@ impl Stats {
     }
 
     fn text(&self, rate: f64) -> String {
-        let mut text = format!("{} events  {rate:.1}/s", self.events);
+        let mut text = format!("events {}  {rate:.1}/s", self.events);
         // Writing to a string cannot fail.
         if let Some(lag) = self.lag {
             let _ = write!(text, "  lag {}", short(lag));
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_line_says_what_came_since_the_last_one() {
         let mut stats = Stats::default();
-        assert_eq!(stats.line(ms(0)), "0 events  0.0/s  gaps 0  missed 0  reconnects 0");
+        assert_eq!(stats.line(ms(0)), "events 0  0.0/s  gaps 0  missed 0  reconnects 0");
         for latency in 1..=200 {
             stats.event(Some(ms(latency)), 0.0);
         }
@@ -129,10 +129,10 @@ mod tests {
         stats.reconnected();
         assert_eq!(
             stats.line(ms(2000)),
-            "201 events  100.5/s  lag 200 ms  latency p50 100 ms p99 198 ms  gaps 2  missed 15  reconnects 1"
+            "events 201  100.5/s  lag 200 ms  latency p50 100 ms p99 198 ms  gaps 2  missed 15  reconnects 1"
         );
-        assert!(stats.line(ms(3000)).starts_with("201 events  0.0/s"));
-        assert!(stats.last_line(ms(4020)).starts_with("201 events  50.0/s"));
+        assert!(stats.line(ms(3000)).starts_with("events 201  0.0/s"));
+        assert!(stats.last_line(ms(4020)).starts_with("events 201  50.0/s"));
     }
 
     #[test]

@@ -257,7 +257,7 @@ fn a_person_sees_words_in_colours_and_a_bar() {
     let many = r#"{"type":"a"}"#.repeat(20);
     let (code, seen) = run_on_terminal(send(&url, &["-d", &many]));
     assert_eq!(code, Some(0), "{seen}");
-    assert!(seen.contains("1 events") && seen.contains("/240 B"), "{seen}");
+    assert!(seen.contains("events 1") && seen.contains("/240 B"), "{seen}");
     let (_, seen) = run_on_terminal(send(&url, &["-q", "-d", &many]));
     assert_eq!(seen, "");
 }

@@ -117,7 +117,7 @@ fn what_a_stream_says_of_itself_is_said_beside_and_printed_where_it_is_asked_for
     let said = ["/s: expired: so\\u{1b}[2J", "lagged: 15 messages skipped", "the token expires soon"];
     check(&["--count", "1"], from_ref(&fact), &said);
     check(&["--count", "2", "--event", "gap", "--event", "message", "-q"], &[gap, fact.clone()], &said);
-    check(&["--count", "1", "--stats"], from_ref(&fact), &["1 events", "gaps 2  missed 15  reconnects 0"]);
+    check(&["--count", "1", "--stats"], from_ref(&fact), &["events 1", "gaps 2  missed 15  reconnects 0"]);
     check(&["--count", "1", "--match", "message"], &[fact], &said);
 }
 
@@ -136,7 +136,7 @@ fn a_person_sees_words_in_colours_and_nothing_that_the_terminal_obeys() {
         "\u{1b}[36mdev.cdevents.build.started.0.1.0",
         "evil\\u{1b}]0;owned\\u{7}",
         "e-1",
-        "1 events",
+        "events 1",
         "connected",
     ] {
         assert!(seen.contains(part), "without `{part}`: {seen:?}");
@@ -164,7 +164,7 @@ fn on_a_terminal_the_figures_stay_the_last_line() {
     let mut seen = String::new();
     let mut coming = BufReader::new(terminal);
     // The line is drawn anew each second; it ends with no line break, but each drawing begins with a return.
-    while !seen.contains("1 events") {
+    while !seen.contains("events 1") {
         let mut part = Vec::new();
         assert_ne!(coming.read_until(b's', &mut part).unwrap(), 0, "{seen}");
         seen.push_str(&String::from_utf8_lossy(&part));
@@ -186,7 +186,7 @@ fn control_c_ends_it_with_the_last_figures() {
         program.signal(signal);
         let ended = program.end();
         assert_eq!((ended.code, ended.stdout.len()), (Some(0), 1), "{}", ended.stderr);
-        for part in ["1 events", "lag ", " d  latency p50 ", "p99 ", "reconnects 0"] {
+        for part in ["events 1", "lag ", " d  latency p50 ", "p99 ", "reconnects 0"] {
             assert!(ended.stderr.contains(part), "without `{part}`: {}", ended.stderr);
         }
     }
