@@ -255,3 +255,6 @@ fn outcome(results: Vec<Result<Appended, AppendError>>, events: usize) -> Outcom
     }
     waits.map_or(Outcome::Stored, Outcome::Waits)
 }
+
+#[cfg(test)]
+mod tests;

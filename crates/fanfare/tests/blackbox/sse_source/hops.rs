@@ -1,5 +1,6 @@
 //! From one instance to the next.
 
+use fanfare_testkit::http;
 use serde_json::{Value, json};
 
 use super::kit::{listener, listening_to, next_datas};
@@ -29,7 +30,8 @@ fn every_profile_goes_from_one_to_the_next() {
     let check = |profile: &str, data: &Value, expected: &str| {
         let profile = format!("profile = \"{profile}\"");
         let first = serve_sink(&profile);
-        let second = listener(format!("{}{profile}", listening_to(&first.url(STREAM), &profile)));
+        let config = listening_to(&first.url(STREAM), &profile);
+        let second = listener(config.replacen("id =", &format!("{profile}\nid ="), 1));
         let mut client = subscribe(&second, &[]);
         publish(&first, data);
         let data = loop {
@@ -69,13 +71,25 @@ fn whoever_is_killed_nothing_is_lost_and_nothing_comes_twice() {
 }
 
 #[test]
+fn what_comes_while_the_first_connection_is_down_is_not_missed() {
+    let mut first = serve(BASIC);
+    let second = listener(listening_to(&first.url(STREAM), ""));
+    let mut client = subscribe(&second, &[]);
+    // Nothing was published yet, so there is no event to resume behind; and the next try comes seconds later, as the stream's
+    // opening has asked (`retry:`).
+    first.restart().unwrap();
+    publish_ids(&first, ["a"]);
+    assert_eq!(next_ids(&mut client, 1), ["a"]);
+}
+
+#[test]
 fn equal_ids_of_two_sources_both_arrive() {
     let first = serve(&format!("{BASIC}\n[sources.other.extractor]\ntype = \"webhook\"\nid = \"other\"\n"));
     let second = listener(listening_to(&first.url(STREAM), ""));
     let mut client = subscribe(&second, &[]);
     publish(&first, &json!({"type": "t", "id": "same", "n": 1}));
     let body = json!({"type": "t", "id": "same", "n": 2}).to_string();
-    fanfare_testkit::http::post(first.addr(), "/webhook/other", &[], body).unwrap();
+    http::post(first.addr(), "/webhook/other", &[], body).unwrap();
     let expected = [r#"{"type":"t","id":"same","n":1}"#, r#"{"type":"t","id":"same","n":2}"#];
     assert_eq!(next_datas(&mut client, 2), expected);
 }
