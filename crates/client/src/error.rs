@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::io;
 use std::time::Duration;
 
 /// Why there is no stream just now. No text of it shows a URL's query, or a header's value.
@@ -74,21 +75,27 @@ impl Error {
         }
     }
 
-    /// Of an answer whose body has ended too early.
+    /// Of an answer whose body has ended too early. Servers that are asked to stop do that too, because some clients take
+    /// a stream that ends as HTTP means it for final; so it is said in words.
     pub(crate) fn broken(error: &reqwest::Error) -> Self {
-        Self::Broken(causes(error))
+        let is_closed = sources(error)
+            .filter_map(|error| error.downcast_ref::<io::Error>())
+            .any(|error| error.kind() == io::ErrorKind::UnexpectedEof);
+        Self::Broken(if is_closed { "the server closed it".to_owned() } else { causes(error) })
     }
+}
+
+fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |error| (**error).source())
 }
 
 /// What caused an error, without its own text, which has the URL in it.
 fn causes(error: &reqwest::Error) -> String {
     let mut text = String::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
+    for error in sources(error) {
         let separator = if text.is_empty() { "" } else { ": " };
         // Writing to a string cannot fail.
         let _ = write!(text, "{separator}{error}");
-        cause = error.source();
     }
     if text.is_empty() {
         "for no reason that is known".clone_into(&mut text);

@@ -110,6 +110,22 @@ async fn a_reset_in_the_middle_of_an_event_leaves_those_before() {
 }
 
 #[tokio::test]
+async fn a_stream_without_its_last_chunk_is_one_that_the_server_closed() {
+    let upstream = Upstream::start().unwrap();
+    let mut client = Client::new(settings(&upstream.url("/")));
+    let server = serve(upstream, |upstream| {
+        let mut exchange = open(upstream);
+        exchange.send("id: 1\ndata: a\n\n").unwrap();
+        exchange.cut();
+    });
+    opened(&next(&mut client).await);
+    assert_eq!(told(next(&mut client).await).data, "a");
+    let (error, _) = lost(next(&mut client).await);
+    assert_eq!(error.to_string(), "the connection was lost: the server closed it");
+    done(server).await;
+}
+
+#[tokio::test]
 async fn an_event_that_is_too_large_is_left_out_and_those_around_it_are_not() {
     let upstream = Upstream::start().unwrap();
     let mut settings = settings(&upstream.url("/"));
