@@ -1,7 +1,6 @@
 //! Why there is no stream, by who must act.
 
 use std::error::Error as _;
-use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
@@ -65,13 +64,13 @@ impl Error {
 
     /// Of a request that has no answer.
     pub(crate) fn unanswered(error: &reqwest::Error) -> Self {
-        let causes = causes(error);
+        let cause = cause(error);
         if error.is_redirect() {
-            Self::Redirect(causes)
+            Self::Redirect(cause)
         } else if error.is_builder() {
-            Self::Settings(causes)
+            Self::Settings(cause)
         } else {
-            Self::Unreachable(causes)
+            Self::Unreachable(cause)
         }
     }
 
@@ -81,7 +80,7 @@ impl Error {
         let is_closed = sources(error)
             .filter_map(|error| error.downcast_ref::<io::Error>())
             .any(|error| error.kind() == io::ErrorKind::UnexpectedEof);
-        Self::Broken(if is_closed { "the server closed it".to_owned() } else { causes(error) })
+        Self::Broken(if is_closed { "the server closed it".to_owned() } else { cause(error) })
     }
 }
 
@@ -89,16 +88,8 @@ fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Err
     std::iter::successors(error.source(), |error| (**error).source())
 }
 
-/// What caused an error, without its own text, which has the URL in it.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = String::new();
-    for error in sources(error) {
-        let separator = if text.is_empty() { "" } else { ": " };
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{separator}{error}");
-    }
-    if text.is_empty() {
-        "for no reason that is known".clone_into(&mut text);
-    }
-    text
+/// What caused an error in the end: what is around it only says in which part of the library that was, and in its own text
+/// is the URL.
+fn cause(error: &reqwest::Error) -> String {
+    sources(error).last().map_or_else(|| "for no reason that is known".to_owned(), ToString::to_string)
 }
