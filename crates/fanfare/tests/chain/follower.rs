@@ -3,8 +3,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Instant;
 
-use fanfare_testkit::sse::{Client, Event, Message};
+use fanfare_testkit::sse::{Client, Event};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use serde_json::Value;
@@ -85,13 +86,14 @@ fn read(
     false
 }
 
+/// `None` at the end of the stream. Signs of life are no reason to wait longer.
 fn next_event(client: &mut Client) -> Option<Event> {
+    let start = Instant::now();
     loop {
-        match client.next(LONG) {
-            Ok(Message::Event(event)) if matches!(&*event.kind, "info" | "heartbeat") => {}
-            Ok(Message::Event(event)) => return Some(event),
-            Ok(Message::Comment(_) | Message::Silent(_)) => {}
-            Ok(Message::End(_)) => return None,
+        match client.next_event(LONG.saturating_sub(start.elapsed())) {
+            Ok(event) if matches!(&*event.kind, "info" | "heartbeat") => {}
+            Ok(event) => return Some(event),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return None,
             Err(error) => panic!("{error}"),
         }
     }

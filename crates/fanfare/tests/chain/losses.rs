@@ -95,6 +95,7 @@ fn check(name: &str, mut chain: Chain, seed: u64, harm: impl FnOnce(&mut Chain, 
     let origins = FOLLOWED.map(|target| position(run.last, target));
     let (kills, published, all_seen) = thread::scope(|scope| {
         let run = &run;
+        let publishing = run.publishing();
         let followers: Vec<_> = (FOLLOWED.iter().zip(&origins).zip(seed..))
             .map(|((target, origin), seed)| {
                 let (origin, random) = (origin.clone(), StdRng::seed_from_u64(seed));
@@ -116,7 +117,7 @@ fn check(name: &str, mut chain: Chain, seed: u64, harm: impl FnOnce(&mut Chain, 
             proxy.calm();
         }
         run.wait_for_acknowledged(REST);
-        run.stop_publishing();
+        drop(publishing);
         let published: Vec<_> = publishers.into_iter().map(|thread| thread.join().unwrap()).collect();
         publisher::publish_end(run);
         let all_seen: Vec<_> = followers.into_iter().map(|thread| thread.join().unwrap()).collect();

@@ -17,6 +17,9 @@ pub(crate) struct Run {
     changed: Condvar,
 }
 
+/// See [`Run::publishing`].
+pub(crate) struct Publishing<'a>(&'a Run);
+
 #[derive(Default)]
 struct State {
     is_down: bool,
@@ -44,9 +47,9 @@ impl Run {
         self.change(|state| state.is_down = is_down);
     }
 
-    /// What is under way is still published.
-    pub(crate) fn stop_publishing(&self) {
-        self.change(|state| state.is_ending = true);
+    /// Publishers publish until this is dropped, which a panic does too; what is under way is still published.
+    pub(crate) fn publishing(&self) -> Publishing<'_> {
+        Publishing(self)
     }
 
     pub(crate) fn is_ending(&self) -> bool {
@@ -87,5 +90,11 @@ impl Run {
         let missing = waited.1.timed_out();
         drop(waited);
         assert!(!missing, "no {what} within {LONG:?}");
+    }
+}
+
+impl Drop for Publishing<'_> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.is_ending = true);
     }
 }
