@@ -172,7 +172,10 @@ impl Client {
                 None
             }
             Decoded::Message(message) => {
-                self.reconnect.progressed();
+                // What comes again with each connection is no progress, nor is what no id tells apart from that.
+                if message.position.is_none() || self.position != message.position {
+                    self.reconnect.progressed();
+                }
                 self.position.clone_from(&message.position);
                 Some(Occasion::Message(message))
             }
@@ -180,10 +183,8 @@ impl Client {
                 self.position.clone_from(&position);
                 Some(Occasion::Moved(position))
             }
-            Decoded::TooLarge => {
-                self.reconnect.progressed();
-                Some(Occasion::TooLarge)
-            }
+            // It comes again with the next connection, until there is something behind it.
+            Decoded::TooLarge => Some(Occasion::TooLarge),
         }
     }
 

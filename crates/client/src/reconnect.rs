@@ -8,8 +8,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// The longest wait that a server can ask for (`retry:`, `Retry-After`): a mistake there must not end a source for days.
 const LONGEST_ASKED: Duration = Duration::from_mins(5);
 
-/// The least that doubles, so that a server that asks to come back at once is not asked a thousand times a second while it
-/// is down.
+/// The least that doubles, and the shortest wait that a server can ask for: so that one that wants us back at once is not
+/// asked a thousand times a second, neither while it is down nor where it ends each stream behind its first event.
 const LEAST: Duration = Duration::from_millis(100);
 
 /// A stream that has lived so long was none of a row of failures, whatever came of it.
@@ -32,7 +32,7 @@ impl Reconnect {
 
     /// The server says how long to wait (`retry:`).
     pub(crate) fn asked(&mut self, delay: Duration) {
-        self.delay = delay.min(LONGEST_ASKED);
+        self.delay = delay.clamp(LEAST, LONGEST_ASKED);
     }
 
     /// Something came that moves its reader on.
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(fail(&mut reconnect), Some(LONGEST_ASKED));
         reconnect.asked(Duration::ZERO);
         reconnect.progressed();
-        assert_eq!(fail(&mut reconnect), Some(Duration::ZERO), "at once, the first time");
+        assert_eq!(fail(&mut reconnect), Some(LEAST), "never at once");
         assert_eq!(fail(&mut reconnect), Some(2 * LEAST));
         assert_eq!(reconnect.wait(Duration::ZERO, Some(seconds(7)), 0.0), Some(seconds(7)));
         assert_eq!(reconnect.wait(Duration::ZERO, Some(Duration::MAX), 0.0), Some(LONGEST_ASKED));

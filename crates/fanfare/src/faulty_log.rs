@@ -94,7 +94,7 @@ impl EventLog for FaultyLog {
 
     fn append(&self, batch: Batch) -> Answer<'_, Vec<Result<Appended, AppendError>>> {
         Box::pin(async move {
-            let count = batch.events.len();
+            let count = batch.events.len().max(1);
             match self.fault().await {
                 None | Some(Fault::Held) => self.log.append(batch).await,
                 Some(Fault::Unavailable) => vec![Err(AppendError::Unavailable("a test".to_owned())); count],

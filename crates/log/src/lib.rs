@@ -39,7 +39,7 @@ pub trait EventLog: Send + Sync + 'static {
     fn epoch(&self) -> &Epoch;
 
     /// Appends a batch as one atomic record, and answers for each event, in order, once it is as durable as
-    /// configured.
+    /// configured. Of a batch without events it says only, as one error, that the position was not stored.
     ///
     /// After the first failure nothing behind it is stored, so that a retry keeps the order. With a position the
     /// batch is all or nothing.

@@ -224,7 +224,8 @@ impl SqliteLog {
             let cost = events.iter().map(|event| event.row.len()).sum();
             match self.ask(cost, |answer| Work::Append { events, position, answer }).await {
                 Ok(appended) => appended.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error); tried],
+                // Without an event it is the position that has failed.
+                Err(error) => vec![Err(error); tried.max(1)],
             }
         };
         if let Some((index, error)) = rejected {

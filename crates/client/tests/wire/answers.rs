@@ -137,6 +137,8 @@ async fn what_the_server_says_of_coming_back_is_done() {
     check("data: x\n\nretry: 300\n", 300).await;
     check("retry: 300\n\ndata: x\n\n", 300).await;
     check("retry: 86400000\ndata: x\n\n", 300_000).await;
+    // Who ends each stream behind its first event must not keep us busy.
+    check("retry: 0\ndata: x\n\n", 100).await;
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! A disk or another program that gets in the way, and that the log goes on by itself afterwards.
 
-use fanfare_event::Seq;
-use fanfare_log::{AppendError, Condition};
+use fanfare_event::{Seq, SourceName};
+use fanfare_log::{AppendError, Batch, Condition, EventLog as _, SourcePosition};
 use rusqlite::Connection;
 
-use crate::kit::{Place, ids, named, put, put_all, try_put, until, walk};
+use crate::kit::{Place, ids, named, put, put_all, try_put, until, wait, walk};
 
 #[test]
 fn another_programs_lock_is_waited_out() {
@@ -20,6 +20,9 @@ fn another_programs_lock_is_waited_out() {
             "{refused:?}"
         );
     }
+    let position = Some((SourceName::new("source"), SourcePosition("p".into())));
+    let refused = wait(log.append(Batch { events: Vec::new(), position }));
+    assert!(matches!(refused[..], [Err(AppendError::Unavailable(_))]), "a position alone too: {refused:?}");
     assert_eq!(walk(&log, Seq::FIRST).0.len(), 3, "reading goes on");
     assert!(matches!(&place.heard()[..], [Condition::Unavailable { .. }]), "once: {:?}", place.heard());
     other.execute_batch("ROLLBACK").unwrap();

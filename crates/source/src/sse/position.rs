@@ -82,10 +82,15 @@ impl Missed {
         self.texts.is_empty()
     }
 
+    /// What events tell, oldest first.
+    pub fn texts(&self) -> impl Iterator<Item = String> {
+        let more = (self.more > 0).then(|| format!("and {} more", self.more));
+        self.texts.iter().cloned().chain(more)
+    }
+
     /// As events tell it: a list of texts.
     pub(super) fn to_json(&self) -> Value {
-        let more = (self.more > 0).then(|| format!("and {} more", self.more));
-        self.texts.iter().cloned().chain(more).map(Value::from).collect()
+        self.texts().map(Value::from).collect()
     }
 }
 

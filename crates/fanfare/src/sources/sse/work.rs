@@ -56,7 +56,8 @@ struct Taken {
 
 /// What the log made of a record.
 enum Outcome {
-    Stored,
+    /// It has all of it; which of the events were new to it.
+    Stored(Vec<bool>),
     /// It will never take the event at this place, and has taken none.
     Rejected(usize, AppendError),
     /// It may take it later, or has taken it.
@@ -84,7 +85,8 @@ impl<'p> Worker<'p> {
                     items.push_back(Item::Moved(position));
                     return 0;
                 }
-                let bytes = message.data.len();
+                let id = message.last_event_id.as_ref().map_or(0, |id| id.len());
+                let bytes = message.data.len() + message.kind.len() + id;
                 items.push_back(Item::Event(message, position));
                 bytes
             }
@@ -188,7 +190,12 @@ impl<'p> Worker<'p> {
         while let Some(batch) = self.batch(&taken) {
             let events = batch.events.len();
             match outcome(self.publisher.log().append(batch).await, events) {
-                Outcome::Stored => break,
+                Outcome::Stored(are_new) => {
+                    for missed in self.untold(&taken, &are_new).into_iter().rev() {
+                        waiting.push_front(Item::Missed(missed));
+                    }
+                    break;
+                }
                 Outcome::Rejected(index, error) => self.leave_out(&mut taken, index, &error, waiting),
                 Outcome::Waits(error) => patience.wait(&error).await,
             }
@@ -212,6 +219,22 @@ impl<'p> Worker<'p> {
         }
         let position = SourcePosition(position.to_text().into());
         Some(Batch { events, position: Some((self.source.clone(), position)) })
+    }
+
+    /// What was missed and was to be told by events that the log had already, so that nobody hears it from them.
+    fn untold(&self, taken: &[Taken], are_new: &[bool]) -> Vec<String> {
+        let mut untold = Vec::new();
+        let mut are_new = are_new.iter();
+        let mut before = &self.position.missed;
+        for Taken { position, prepared, .. } in taken {
+            let count = prepared.as_ref().map_or(0, |prepared| prepared.events.len());
+            let is_heard = are_new.by_ref().take(count).fold(false, |any, is_new| any | is_new);
+            if count > 0 && !is_heard {
+                untold.extend(before.texts());
+            }
+            before = &position.missed;
+        }
+        untold
     }
 
     /// Refuses what the event at this place came from.
@@ -246,14 +269,17 @@ fn outcome(results: Vec<Result<Appended, AppendError>>, events: usize) -> Outcom
         return Outcome::Waits(AppendError::Unknown("no answer".to_owned()));
     }
     let mut waits = None;
-    for (index, result) in results.into_iter().take(events).enumerate() {
+    let mut are_new = Vec::with_capacity(events);
+    for (index, result) in results.into_iter().enumerate() {
         match result {
-            Ok(_) => {}
-            Err(error @ AppendError::Rejected(_)) => return Outcome::Rejected(index, error),
+            Ok(appended) => are_new.push(matches!(appended, Appended::New(_))),
+            Err(error @ AppendError::Rejected(_)) if index < events => {
+                return Outcome::Rejected(index, error);
+            }
             Err(error) => waits = waits.or(Some(error)),
         }
     }
-    waits.map_or(Outcome::Stored, Outcome::Waits)
+    waits.map_or(Outcome::Stored(are_new), Outcome::Waits)
 }
 
 #[cfg(test)]

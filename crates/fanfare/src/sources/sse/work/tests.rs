@@ -96,6 +96,34 @@ async fn what_was_missed_is_told_by_the_next_event_that_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_missed_is_not_told_by_a_repetition_that_nobody_hears() {
+    let world = World::over(FaultyLog::new());
+    let mut worker = world.worker(None);
+    let none = || Value::Null;
+    worker.work([simple("a"), simple("b")].into()).await;
+    let again = [Item::Missed("m".to_owned()), simple("a"), Item::Missed("n".to_owned()), simple("b")];
+    worker.work(again.into()).await;
+    world.check(&[("a", none()), ("b", none())], Some("b"), &["m", "n"]).await;
+    worker.work([simple("b"), simple("c"), simple("d")].into()).await;
+    let all = [("a", none()), ("b", none()), ("c", none()), ("d", none())];
+    world.check(&all, Some("d"), &["m", "n"]).await;
+    worker.work([simple("e")].into()).await;
+    let last = [("e", json!(["m", "n"]))];
+    world.check(&[&all[..], &last].concat(), Some("e"), &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_alone_is_stored_too_where_the_log_is_out_of_reach() {
+    for fault in [Fault::Unavailable, Fault::Unknown] {
+        let world = World::over(FaultyLog::new());
+        let mut worker = world.worker(None);
+        world.log.fail_next(fault);
+        worker.work([Item::Missed("m".to_owned()), Item::Moved(Some("x".into()))].into()).await;
+        world.check(&[], Some("x"), &["m"]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_that_the_log_never_takes_is_left_out_and_the_others_are_stored() {
     let retention = Retention { events: 100, bytes: 20_000 };
     let log = MemoryLog::new(fanfare_event::Epoch::new("e").unwrap(), Seq::FIRST, retention, &[]);
