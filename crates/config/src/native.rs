@@ -12,6 +12,7 @@ pub(crate) mod listener;
 pub(crate) mod log;
 mod metadata;
 pub(crate) mod outgoing;
+mod own_streams;
 pub(crate) mod route;
 pub(crate) mod rule;
 pub(crate) mod signature;
@@ -114,6 +115,7 @@ pub(crate) fn read(document: &Table, start: Span, checker: &mut Checker<'_>) -> 
     let transformers = transformers.all;
     let config = Config { http, listeners, log, transformers, sources, sinks, routes, admin };
     addresses::report_shared(&config, http_span, checker);
+    own_streams::warn_of(&config, checker);
     config
 }
 
