@@ -15,11 +15,20 @@ const LEAST: Duration = Duration::from_millis(100);
 /// A stream that has lived so long was none of a row of failures, whatever came of it.
 const PROVEN: Duration = Duration::from_secs(10);
 
-/// Waits between connections: what the server asks for, doubling with each failure behind another one, and jittered, so
-/// that those who lost one server do not come back to it at once.
+/// How much later than its own waits the client comes at most, so that those who lost one server do not come back to it
+/// at once.
+const SPREAD: f64 = 0.5;
+
+/// The same for waits that the server asks for: it knows how many it has lost and may have spread them itself, as Fanfare
+/// does. Some servers ask all of them for the same.
+const SPREAD_ASKED: f64 = 0.1;
+
+/// Waits between connections: what the server asks for, doubling with each failure behind another one, and jittered.
 #[derive(Clone, Debug)]
 pub(crate) struct Reconnect {
     delay: Duration,
+    /// Whether that is what the server asked for.
+    is_asked: bool,
     max_retries: Option<u32>,
     /// Behind each other.
     failures: u32,
@@ -27,12 +36,13 @@ pub(crate) struct Reconnect {
 
 impl Reconnect {
     pub(crate) fn new(delay: Duration, max_retries: Option<u32>) -> Self {
-        Self { delay: delay.min(LONGEST_ASKED), max_retries, failures: 0 }
+        Self { delay: delay.min(LONGEST_ASKED), is_asked: false, max_retries, failures: 0 }
     }
 
     /// The server says how long to wait (`retry:`).
     pub(crate) fn asked(&mut self, delay: Duration) {
         self.delay = delay.clamp(LEAST, LONGEST_ASKED);
+        self.is_asked = true;
     }
 
     /// Something came that moves its reader on.
@@ -40,8 +50,8 @@ impl Reconnect {
         self.failures = 0;
     }
 
-    /// A connection that lived so long has ended, or a try has failed at once. Never before what the server asked for, and
-    /// up to half as much later; `random` is from 0 to 1. `None`: it was tried often enough.
+    /// A connection that lived so long has ended, or a try has failed at once. Never before what the server asked for;
+    /// `random`, from 0 to 1, is how much of the spread is added. `None`: it was tried often enough.
     pub(crate) fn wait(&mut self, lived: Duration, asked: Option<Duration>, random: f64) -> Option<Duration> {
         if lived >= PROVEN {
             self.progressed();
@@ -50,15 +60,16 @@ impl Reconnect {
         if self.max_retries.is_some_and(|most| self.failures > most) {
             return None;
         }
+        let spread = |wait: Duration, most: f64| wait.mul_f64(1.0 + random.clamp(0.0, 1.0) * most);
         let doublings = self.failures - 1;
-        let whole = if doublings == 0 {
-            self.delay
+        let own = if doublings == 0 {
+            spread(self.delay, if self.is_asked { SPREAD_ASKED } else { SPREAD })
         } else {
             let factor = 2_u32.saturating_pow(doublings);
-            self.delay.max(LEAST).saturating_mul(factor).min(LONGEST.max(self.delay))
+            spread(self.delay.max(LEAST).saturating_mul(factor).min(LONGEST.max(self.delay)), SPREAD)
         };
-        let whole = whole.max(asked.unwrap_or_default().min(LONGEST_ASKED));
-        Some(whole.mul_f64(1.0 + random.clamp(0.0, 1.0) / 2.0))
+        let asked = asked.unwrap_or_default().min(LONGEST_ASKED);
+        Some(own.max(spread(asked, SPREAD_ASKED)))
     }
 }
 
@@ -103,6 +114,26 @@ mod tests {
         assert_eq!(fail(&mut reconnect), Some(2 * LEAST));
         assert_eq!(reconnect.wait(Duration::ZERO, Some(seconds(7)), 0.0), Some(seconds(7)));
         assert_eq!(reconnect.wait(Duration::ZERO, Some(Duration::MAX), 0.0), Some(LONGEST_ASKED));
+    }
+
+    #[test]
+    fn what_the_server_asked_for_is_hardly_exceeded_the_first_time() {
+        let mut reconnect = Reconnect::new(seconds(1), None);
+        assert_eq!(reconnect.wait(Duration::ZERO, None, 1.0), Some(Duration::from_millis(1500)), "its own");
+        reconnect.asked(seconds(3));
+        reconnect.progressed();
+        assert_eq!(reconnect.wait(Duration::ZERO, None, 1.0), Some(Duration::from_millis(3300)));
+        assert_eq!(
+            reconnect.wait(Duration::ZERO, None, 1.0),
+            Some(seconds(9)),
+            "twice that, and half as much"
+        );
+        reconnect.progressed();
+        assert_eq!(
+            reconnect.wait(Duration::ZERO, Some(seconds(10)), 1.0),
+            Some(seconds(11)),
+            "`Retry-After`"
+        );
     }
 
     #[test]
