@@ -50,7 +50,6 @@ pub(crate) struct Server {
     service: Arc<Service>,
     #[cfg(feature = "identity_jwt")]
     published: Vec<Arc<crate::sinks::sse::Published>>,
-    #[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
     runners: Vec<crate::sources::Runner>,
 }
 
@@ -94,7 +93,6 @@ impl Server {
         };
         #[cfg(feature = "identity_jwt")]
         let published = std::mem::take(&mut topology.published);
-        #[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
         let runners = std::mem::take(&mut topology.runners);
         let admin = admin.map(|listener| (listener, Arc::new(topology.take_admin())));
         let listeners = listeners.into_iter().map(|listener| {
@@ -115,7 +113,6 @@ impl Server {
             service: Arc::new(service),
             #[cfg(feature = "identity_jwt")]
             published,
-            #[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
             runners,
         })
     }
@@ -128,7 +125,6 @@ impl Server {
             service,
             #[cfg(feature = "identity_jwt")]
             published,
-            #[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
             runners,
         } = self;
         #[cfg(feature = "sink_sse")]
@@ -140,7 +136,6 @@ impl Server {
         let _fetching: JoinSet<()> =
             published.into_iter().map(crate::sinks::sse::Published::keep_fresh).collect();
         // Dropped with the sources in it when the server stops.
-        #[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
         let running: JoinSet<()> = runners
             .into_iter()
             .map(|runner| {
@@ -190,7 +185,6 @@ impl Server {
             }
         };
         accepting.shutdown().await;
-        #[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
         drop(running);
         let connections = open.downgrade();
         drop(open);

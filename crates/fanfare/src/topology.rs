@@ -46,7 +46,6 @@ pub(crate) struct Topology {
     #[cfg(feature = "identity_jwt")]
     pub(crate) published: Vec<std::sync::Arc<crate::sinks::sse::Published>>,
     /// Sources that nobody calls.
-    #[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
     pub(crate) runners: Vec<crate::sources::Runner>,
 }
 
@@ -67,7 +66,6 @@ impl Topology {
             batch_ids: std::sync::Arc::default(),
             #[cfg(feature = "identity_jwt")]
             published: Vec::new(),
-            #[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
             runners: Vec::new(),
         };
         check_transformers(config, diagnostics);

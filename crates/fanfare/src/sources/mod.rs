@@ -27,7 +27,6 @@ use http::StatusCode;
 use crate::problem::Problem;
 
 /// A source that nobody calls: it fetches or makes its events itself.
-#[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
 #[derive(Debug)]
 pub(crate) enum Runner {
     #[cfg(feature = "source_amqp")]
@@ -38,17 +37,17 @@ pub(crate) enum Runner {
     Sse(Box<sse::SseSource>),
 }
 
-#[cfg(any(feature = "source_amqp", feature = "source_mock", feature = "source_sse"))]
 impl Runner {
     /// Runs until it is dropped, or has nothing to do any more.
     pub(crate) async fn run(self, publisher: &Publisher) {
-        match self {
+        // Of both, so that a build without any of them uses both.
+        match (self, publisher) {
             #[cfg(feature = "source_amqp")]
-            Self::Amqp(amqp) => amqp.run(publisher).await,
+            (Self::Amqp(amqp), publisher) => amqp.run(publisher).await,
             #[cfg(feature = "source_mock")]
-            Self::Mock(mock) => mock.run(publisher).await,
+            (Self::Mock(mock), publisher) => mock.run(publisher).await,
             #[cfg(feature = "source_sse")]
-            Self::Sse(sse) => sse.run(publisher).await,
+            (Self::Sse(sse), publisher) => sse.run(publisher).await,
         }
     }
 }
