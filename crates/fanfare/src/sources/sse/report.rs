@@ -12,29 +12,32 @@ use tracing::{debug, error, info, warn};
 pub(super) struct Report<'a> {
     source: &'a SourceName,
     url: String,
+    /// Whether there was one before.
+    was_open: bool,
     /// Why there is none, as it was said last.
     lost: Option<String>,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(source: &'a SourceName, url: &Url) -> Self {
-        Self { source, url: url.to_string(), lost: None }
+        Self { source, url: url.to_string(), was_open: false, lost: None }
     }
 
     /// The stream is there, and goes on behind this.
     pub(super) fn opened(&mut self, position: Option<&str>) {
-        let Self { source, url, lost } = self;
-        let goes_on = if lost.take().is_some() { "the source goes on" } else { "listening" };
+        let Self { source, url, was_open, lost } = self;
+        *lost = None;
+        let listening = if std::mem::replace(was_open, true) { "listening again" } else { "listening" };
         if let Some(behind) = position {
-            info!(%source, %url, behind, "{goes_on}");
+            info!(%source, %url, behind, "{listening}");
         } else {
-            info!(%source, %url, "{goes_on}, with what comes next");
+            info!(%source, %url, "{listening}, with what comes next");
         }
     }
 
     /// There is no stream just now.
     pub(super) fn lost(&mut self, error: &Error, retry_in: Duration) {
-        let Self { source, url, lost } = self;
+        let Self { source, url, lost, .. } = self;
         let retry_in = format!("{:.1} s", retry_in.as_secs_f32());
         // What a server says to a refusal may have a number in it that is never the same.
         let sameness = match error {

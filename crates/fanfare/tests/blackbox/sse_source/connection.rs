@@ -33,7 +33,7 @@ fn however_a_stream_ends_it_is_taken_up_again() {
         assert_eq!(stream.header("last-event-id"), Some(id));
     }
     server.wait_for_log("the server ended the stream", LONG).unwrap();
-    server.wait_for_log("the source goes on", LONG).unwrap();
+    server.wait_for_log("listening again", LONG).unwrap();
 }
 
 fn next_id(client: &mut Client) -> String {
@@ -97,7 +97,7 @@ fn an_answer_that_is_no_stream_is_said_and_asked_again() {
     check(404, "text/plain", &["the server answered 404"]);
     check(500, "text/plain", &["the server answered 500"]);
     accept(&upstream);
-    server.wait_for_log("the source goes on", LONG).unwrap();
+    server.wait_for_log("listening, with what comes next", LONG).unwrap();
     assert!(!server.log().join("\n").contains("hidden"));
 }
 

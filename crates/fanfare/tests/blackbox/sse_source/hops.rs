@@ -64,7 +64,7 @@ fn whoever_is_killed_nothing_is_lost_and_nothing_comes_twice() {
     first.restart().unwrap();
     publish_ids(&first, ["e"]);
     assert_eq!(next_ids(&mut client, 1), ["e"]);
-    second.wait_for_log("the source goes on", LONG).unwrap();
+    second.wait_for_log("listening again", LONG).unwrap();
 
     let mut again = subscribe(&second, &[("last-event-id", "a")]);
     assert_eq!(next_ids(&mut again, 4), ["b", "c", "d", "e"]);
