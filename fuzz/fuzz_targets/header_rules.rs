@@ -1,8 +1,9 @@
-//! Any rules and any headers: a yes or a no, never a panic.
+//! Any rules and any headers: a yes or a no, never a panic. The same rules as headers that are sent: they can be made, or say
+//! why not.
 #![no_main]
 
 use arbitrary::Arbitrary;
-use fanfare_auth::{Encoding, HeaderRules, RequestHeaders, Rule, SignatureOn};
+use fanfare_auth::{Encoding, HeaderRules, Outgoing, OutgoingHeaders, RequestHeaders, Rule, SignatureOn};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -69,8 +70,31 @@ fn rule(rule: AnyRule) -> Rule {
     }
 }
 
+/// What is sent to pass a rule, where one such header is all that it needs.
+fn outgoing(rule: &Rule) -> Option<Outgoing> {
+    match rule.clone() {
+        Rule::Equals { value, prefix, suffix, .. } | Rule::Secret { value, prefix, suffix } => {
+            Some(Outgoing::Fixed { value, prefix, suffix })
+        }
+        Rule::Signature { token, token_encoding, signature_prefix, signature_on, signature_encoding } => {
+            Some(Outgoing::Signature {
+                token,
+                token_encoding,
+                signature_prefix,
+                signature_on,
+                signature_encoding,
+            })
+        }
+        Rule::Exists | Rule::Matches { .. } => None,
+    }
+}
+
 fuzz_target!(|input: Input| {
-    let rules = input.rules.into_iter().map(|(header, any)| (header, rule(any)));
+    let rules: Vec<_> = input.rules.into_iter().map(|(header, any)| (header, rule(any))).collect();
+    let sent = rules.iter().filter_map(|(header, rule)| Some((header.clone(), outgoing(rule)?)));
+    if let Ok(sent) = OutgoingHeaders::new(sent) {
+        let _ = sent.values(&input.body);
+    }
     if let Ok(rules) = HeaderRules::new(rules) {
         let headers = Headers(input.headers);
         let _ = rules.check_head(&headers);
