@@ -21,6 +21,9 @@ Exit codes:
     1  an event, or the request for a stream, was refused; or an event could not be sent
     2  the command line is wrong, or a file that it names; nothing was sent";
 
+/// Behind the options of a command, which would else stand in between them.
+const LAST: usize = 900;
+
 /// What was compiled in, below the version.
 const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: ", env!("FANFARE_FEATURES"));
 
@@ -38,10 +41,10 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Verbosity {
     /// Log more; twice for everything.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = LAST, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Log less: warnings and errors; twice for errors only.
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, display_order = LAST, action = ArgAction::Count, conflicts_with = "verbose")]
     pub(crate) quiet: u8,
 }
 
