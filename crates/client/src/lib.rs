@@ -15,4 +15,4 @@ mod settings;
 pub use client::{Client, Ended, Occasion};
 pub use decoder::{Decoded, Decoder, Message, is_sendable};
 pub use error::Error;
-pub use settings::{Certificates, Header, InvalidUrl, Settings, Url};
+pub use settings::{Certificates, Header, InvalidUrl, Settings, Url, is_local};

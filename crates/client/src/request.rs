@@ -52,6 +52,9 @@ pub(crate) async fn http(settings: &Settings) -> Result<Client, Error> {
         // Each stream is a connection of its own: one that was left is in an unknown state.
         .pool_max_idle_per_host(0)
         .tcp_nodelay(true);
+    if settings.url.is_local() {
+        builder = builder.no_proxy();
+    }
     if let Some(Certificates { ca, identity }) = &settings.tls {
         if let Some(ca) = ca {
             let authorities = Certificate::from_pem_bundle(&read(ca).await?)

@@ -1,6 +1,7 @@
 //! What a client is told.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,9 +97,23 @@ impl Url {
         Ok(Self(url))
     }
 
+    /// Whether that is on this machine ([`is_local`]).
+    pub(crate) fn is_local(&self) -> bool {
+        self.0.host_str().is_some_and(is_local)
+    }
+
     pub(crate) fn get(&self) -> &reqwest::Url {
         &self.0
     }
+}
+
+/// Whether a URL's host is this machine: `localhost`, or a loopback address. No proxy is asked for it: it would look on its own
+/// machine, and be shown the headers.
+#[must_use]
+pub fn is_local(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || address.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 impl fmt::Display for Url {
@@ -127,5 +142,21 @@ mod tests {
         }
         let header = Header { name: "authorization".to_owned(), value: b"secret".to_vec() };
         assert_eq!(format!("{header:?}"), "Header { name: \"authorization\", .. }");
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        for (host, expected) in [
+            ("localhost", true),
+            ("127.1.2.3", true),
+            ("[::1]", true),
+            ("[::ffff:127.0.0.1]", true),
+            ("localhost.example.com", false),
+            ("10.0.0.1", false),
+            ("[fe80::1]", false),
+        ] {
+            let url = Url::parse(&format!("https://{host}:8443/")).unwrap();
+            assert_eq!((is_local(host), url.is_local()), (expected, expected), "{host}");
+        }
     }
 }

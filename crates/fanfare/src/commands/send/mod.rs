@@ -169,7 +169,10 @@ fn prepare(arguments: &SendArguments) -> Result<(Poster, Input), Unusable> {
     let headers = arguments.request.headers(&[IDEMPOTENCY_KEY])?;
     let taken: Vec<_> = headers.iter().map(|(name, _)| name).collect();
     let signatures = signatures(arguments, &taken)?;
-    let client = client(&arguments.request)?;
+    let mut client = client(&arguments.request)?;
+    if url.host_str().is_some_and(fanfare_client::is_local) {
+        client = client.no_proxy();
+    }
     let poster =
         Poster::new(client, url, headers, signatures, arguments.retries).map_err(Unusable::Client)?;
     Ok((poster, input(arguments)?))

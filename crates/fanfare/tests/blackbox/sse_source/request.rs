@@ -92,3 +92,19 @@ fn redirects_lead_no_headers_astray() {
     assert_eq!(accept(&target).target, "/b");
     listener.join().unwrap();
 }
+
+#[test]
+fn a_proxy_is_asked_for_what_is_elsewhere_and_not_for_this_machine() {
+    let (here, proxy) = (Upstream::start().unwrap(), Upstream::start().unwrap());
+    let start = |url: &str| {
+        let server = fanfare().config(listening_to(url, ""));
+        server.env("http_proxy", proxy.url("/")).env("no_proxy", "").start().unwrap()
+    };
+    let _elsewhere = start("http://hub.invalid/sse/x");
+    let asked = accept(&proxy);
+    assert_eq!(asked.target, "http://hub.invalid/sse/x");
+    let _beside = start(&here.url("/sse/x"));
+    let asked_here = accept(&here);
+    assert_eq!(asked_here.target, "/sse/x");
+    assert!(proxy.accept(SHORT).is_err());
+}

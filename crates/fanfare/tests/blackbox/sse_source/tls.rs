@@ -4,7 +4,7 @@ use fanfare_testkit::Server;
 use fanfare_testkit::tls::Authority;
 
 use super::kit::{listening, listening_to};
-use crate::kit::{LONG, STREAM, cdevent, fanfare, next_ids, publish, subscribe};
+use crate::kit::{LONG, STREAM, cdevent, fanfare, file, next_ids, publish, subscribe};
 
 const SECURE: &str = r#"
 [sources.ci.extractor]
@@ -48,6 +48,21 @@ fn a_server_with_a_certificate_of_its_own_authority_is_shown_one() {
     second.restart().unwrap();
     let mut client = subscribe(&second, &[("last-event-id", "a")]);
     assert_eq!(next_ids(&mut client, 1), ["b"]);
+}
+
+#[test]
+fn without_an_authority_those_of_the_system_are_believed() {
+    let authority = Authority::new("authority").unwrap();
+    let (first, url) = secure(&authority);
+    let own = authority.client("Acme", "hub").unwrap();
+    let system = file(&authority.pem());
+    let tls = "tls = { certificate_file = \"own.pem\", key_file = \"own.key\" }";
+    let second =
+        fanfare().config(listening_to(&url, tls)).env("SSL_CERT_FILE", system.path().to_str().unwrap());
+    let second = listening(second.file("own.pem", own.certificate).file("own.key", own.key));
+    let mut client = subscribe(&second, &[]);
+    publish(&first, &cdevent("a"));
+    assert_eq!(next_ids(&mut client, 1), ["a"]);
 }
 
 #[test]
