@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use fanfare_config::{Config, Extractor, LogKind, SinkKind};
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +16,10 @@ use crate::http::{Listener, SocketOptions, Transport, raise_descriptor_limit, re
 use crate::server::{Server, StartError};
 use crate::topology::{ADMIN_PATH, ListenerName, Topology};
 use crate::viewer;
+
+/// For calls of the system that nobody can call off: the look-up of a name, a file on a server that is away. All that is to be
+/// kept is kept by then.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &ServeArguments) -> Exit {
     let env = environment();
@@ -39,7 +44,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
             return Exit::Failed;
         }
     };
-    runtime.block_on(async {
+    let exit = runtime.block_on(async {
         if is_builtin {
             topology.add_pages(&viewer::PAGES);
         }
@@ -96,7 +101,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> Exit {
         };
         print(&welcome(config, &addresses, admin_address.as_deref(), is_builtin));
         server.run(stop).await
-    })
+    });
+    runtime.shutdown_timeout(LEAVE_WITHIN);
+    exit
 }
 
 /// How many streams the sinks let in together.

@@ -78,6 +78,8 @@ impl Poster {
             .timeout(TRY_TIMEOUT)
             .pool_max_idle_per_host(1)
             .redirect(Policy::custom(follow))
+            // The query of a URL may have a token, which is for no log of referrers.
+            .referer(false)
             .build()
             .map_err(|error| cause(&error))?;
         let mut all = HeaderMap::new();

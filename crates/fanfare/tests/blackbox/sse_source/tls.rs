@@ -1,5 +1,10 @@
 //! Streams behind TLS.
 
+use std::fs::{self, File};
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+
 use fanfare_testkit::Server;
 use fanfare_testkit::tls::Authority;
 
@@ -78,4 +83,21 @@ fn a_server_that_nobody_vouches_for_is_not_believed() {
     };
     check("", "name its authority in `tls.ca_file`");
     check("tls = { ca_file = \"other.pem\" }", "name its authority in `tls.ca_file`");
+}
+
+#[test]
+fn a_file_that_is_read_for_ever_does_not_hold_up_the_end() {
+    let authority = Authority::new("authority").unwrap();
+    let config = listening_to("https://127.0.0.1:1/x", "tls = { ca_file = \"ca.pem\" }");
+    let mut server = fanfare().config(config).file("ca.pem", authority.pem()).start().unwrap();
+    server.wait_for_log("not listening", LONG).unwrap();
+    let [pipe, file] = ["pipe", "ca.pem"].map(|name| server.dir().join(name));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::rename(pipe, &file).unwrap();
+    // That can be opened as soon as the server reads it, which then waits for what is never written.
+    let (sender, opened) = mpsc::channel();
+    thread::spawn(move || sender.send(File::options().write(true).open(file)));
+    let _writer = opened.recv_timeout(LONG).unwrap().unwrap();
+    server.ask_to_end().unwrap();
+    assert_eq!(server.wait(LONG).unwrap().code(), Some(0));
 }
