@@ -6,12 +6,15 @@
         feature = "sink_sse",
         feature = "source_amqp",
         feature = "source_mock",
+        feature = "source_mock",
         feature = "source_rest",
+        feature = "source_sse",
         feature = "source_webhook"
     )),
     allow(
         dead_code,
         unused_imports,
+        unused_variables,
         clippy::allow_attributes,
         clippy::unused_async,
         reason = "a build without a source or without a sink leaves unused what only they call"

@@ -40,14 +40,13 @@ pub(crate) enum Runner {
 impl Runner {
     /// Runs until it is dropped, or has nothing to do any more.
     pub(crate) async fn run(self, publisher: &Publisher) {
-        // Of both, so that a build without any of them uses both.
-        match (self, publisher) {
+        match self {
             #[cfg(feature = "source_amqp")]
-            (Self::Amqp(amqp), publisher) => amqp.run(publisher).await,
+            Self::Amqp(amqp) => amqp.run(publisher).await,
             #[cfg(feature = "source_mock")]
-            (Self::Mock(mock), publisher) => mock.run(publisher).await,
+            Self::Mock(mock) => mock.run(publisher).await,
             #[cfg(feature = "source_sse")]
-            (Self::Sse(sse), publisher) => sse.run(publisher).await,
+            Self::Sse(sse) => sse.run(publisher).await,
         }
     }
 }
