@@ -181,7 +181,9 @@ async fn detail(mut response: Response) -> Option<String> {
     Some(printable(detail))
 }
 
-/// A text of the other side, for messages: short, and in one line.
+/// A text of the other side, for messages: short, in one line, and in the order that it has.
 fn printable(text: &str) -> String {
-    text.chars().take(MAX_DETAIL).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    // Unicode's bidirectional controls (UAX #9) show what follows in another order.
+    let reorders = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().take(MAX_DETAIL).map(|c| if c.is_control() || reorders(c) { ' ' } else { c }).collect()
 }

@@ -25,6 +25,10 @@ const CDEVENT: &str = "cdevent";
 /// What a stream calls events that tell of the stream itself. They are taken only where the configuration names them.
 const OWN: [&str; 5] = ["error", "expiring", "gap", "heartbeat", "info"];
 
+/// Bytes of an id and of a name that each event keeps in its metadata. What is longer, which no server sends for good, is
+/// cut.
+const MAX_KEPT: usize = 4096;
+
 /// A source that listens to a stream.
 #[derive(Debug)]
 pub struct Sse {
@@ -96,8 +100,8 @@ impl Sse {
         let mut drafts = self.drafts(message)?;
         for draft in &mut drafts {
             let metadata = &mut draft.metadata;
-            metadata.insert("sse_id".to_owned(), id.as_str().into());
-            metadata.insert("sse_event".to_owned(), message.kind.as_str().into());
+            metadata.insert("sse_id".to_owned(), bounded(&id).into());
+            metadata.insert("sse_event".to_owned(), bounded(&message.kind).into());
             metadata.insert("sse_url".to_owned(), self.url.as_str().into());
             if !missed.is_empty() {
                 metadata.insert("sse_missed".to_owned(), missed.to_json());
@@ -151,6 +155,11 @@ impl Message {
         }
         format!("sse:{}", hex::encode(hash.finish()))
     }
+}
+
+/// The beginning of a text that is kept with each event.
+fn bounded(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_KEPT)).unwrap_or(text)
 }
 
 /// What has a byte order mark is JSON all the same (RFC 8259, 8.1).

@@ -91,6 +91,10 @@ fn an_event_knows_its_stream_and_what_was_missed_before_it() {
     assert_eq!((get("sse_url"), get("sse_missed")), (json!("https://a.example/sse/x"), Value::Null));
     let event = one(Profile::Message, &message("put", None, "{}"));
     assert_eq!(event.metadata.get("sse_id"), Some(&json!("fresh")));
+    let long = "é".repeat(MAX_KEPT);
+    let event = one(Profile::Message, &message(&long, Some(&long), "{}"));
+    let kept = &json!("é".repeat(MAX_KEPT / 2));
+    assert_eq!((event.metadata.get("sse_id"), event.metadata.get("sse_event")), (Some(kept), Some(kept)));
 
     let mut missed = Missed::default();
     missed.add("a\nb");

@@ -110,8 +110,10 @@ impl<'p> Worker<'p> {
     pub(super) async fn rest(&mut self) {
         if self.is_position_stale && !self.unconfirmed.is_waiting() {
             let position = self.position_with(&[]);
-            self.publisher.log().append(Batch { events: Vec::new(), position: Some(position) }).await;
-            self.is_position_stale = false;
+            let stored =
+                self.publisher.log().append(Batch { events: Vec::new(), position: Some(position) }).await;
+            // It is tried again when there is nothing to do once more.
+            self.is_position_stale = stored.iter().any(Result::is_err);
         }
     }
 
