@@ -1,9 +1,7 @@
 //! One connection: which HTTP it speaks, its deadlines, and its end. What is of HTTP/2 alone is in `http2`, of TLS in
 //! `tls`.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,10 +9,7 @@ use std::time::Duration;
 use futures_util::future::{AbortHandle, Abortable};
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
-use tokio::io::{AsyncRead, AsyncWrite};
+use hyper_util::rt::TokioTimer;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tracing::debug;
@@ -169,43 +164,6 @@ pub(super) fn http1(deadlines: Deadlines) -> hyper::server::conn::http1::Builder
         .max_buf_size(MAX_HEAD as usize)
         .max_headers(MAX_HEADERS);
     builder
-}
-
-/// Serves what has turned out to be HTTP/1.1.
-pub(super) async fn serve_http1<IO, S, F>(
-    io: IO,
-    peer: &Peer,
-    deadlines: Deadlines,
-    stop: watch::Receiver<bool>,
-    service: S,
-) -> hyper::Result<()>
-where
-    IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    S: Fn(Peer, Request<Incoming>) -> F,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let service = service_fn(|request| infallible(service(peer.clone(), request)));
-    let connection = http1(deadlines).serve_connection(TokioIo::new(io), service);
-    droppable(drive(connection, stop)).await.unwrap_or(Ok(()))
-}
-
-/// Every request is answered, if only with a refusal.
-async fn infallible<F: Future>(answer: F) -> Result<F::Output, Infallible> {
-    Ok(answer.await)
-}
-
-/// Drives a connection to its end, and from `stop` on to an early one.
-pub(super) async fn drive<C: GracefulConnection>(
-    connection: C,
-    mut stop: watch::Receiver<bool>,
-) -> Result<(), C::Error> {
-    let mut connection = pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = stopped(&mut stop) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    connection.await
 }
 
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {

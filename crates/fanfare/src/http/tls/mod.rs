@@ -4,6 +4,7 @@
 mod changes;
 mod client;
 mod files;
+mod http1;
 mod name;
 mod refusal;
 
@@ -23,7 +24,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::{debug, info, warn};
 
 use super::body::Body;
-use super::connection::{Deadlines, Peer, in_time, log_end, serve_http1};
+use super::connection::{Deadlines, Peer, in_time, log_end};
 use super::http2::serve_http2;
 use super::socket::Socket;
 use crate::turns::Turns;
@@ -31,6 +32,7 @@ use changes::Changes;
 use client::{Shown, refusal};
 use files::{Ending, Identity, Loaded, Stamps};
 pub(crate) use files::{TlsError, TlsFile, TlsFiles};
+use http1::serve_http1;
 use refusal::refuse_plain;
 
 /// Protocols of ALPN (RFC 7301), the best first.

@@ -41,17 +41,13 @@ impl<'a> Report<'a> {
 
     /// The stream is there, and goes on behind this.
     pub(super) fn opened(&mut self, position: Option<&str>) {
-        let (source, url) = (self.source, &self.url);
-        if !self.notes_opened() {
-            debug!(%source, %url, behind = position, "listening again");
-            return;
-        }
-        let listening =
-            if std::mem::replace(&mut self.was_open, true) { "listening again" } else { "listening" };
-        if let Some(behind) = position {
-            info!(%source, %url, behind, "{listening}");
-        } else {
-            info!(%source, %url, "{listening}, with what comes next");
+        let is_news = self.notes_opened();
+        let Self { source, url, was_open, .. } = self;
+        let listening = if std::mem::replace(was_open, true) { "listening again" } else { "listening" };
+        match position {
+            _ if !is_news => debug!(%source, %url, behind = position, "{listening}"),
+            Some(behind) => info!(%source, %url, behind, "{listening}"),
+            None => info!(%source, %url, "{listening}, with what comes next"),
         }
     }
 
