@@ -30,7 +30,7 @@ pub(super) fn listener(config: impl Into<String>) -> Server {
 /// The same.
 pub(super) fn listening(builder: Builder) -> Server {
     let server = builder.start().unwrap();
-    server.wait_for_log(": listening source=", LONG).unwrap();
+    server.wait_for_log(": listening", LONG).unwrap();
     server
 }
 
