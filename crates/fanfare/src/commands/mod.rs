@@ -42,6 +42,15 @@ fn complain(problem: &str, help: &str) {
     let _ = writeln!(io::stderr(), "error: {problem}\n  = help: {help}");
 }
 
+/// What a command that waits for one thing at a time runs in; how it ends where there is none.
+#[cfg(feature = "terminal")]
+fn runtime() -> Result<tokio::runtime::Runtime, crate::exit::Exit> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        complain(&format!("cannot start: {error}"), "see what the system says of it");
+        crate::exit::Exit::Failed
+    })
+}
+
 /// Writes to standard output. A reader that is gone has read enough.
 fn print(text: &str) {
     let mut out = io::stdout().lock();

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 
 use super::request::{InvalidArgument, RequestArguments, url};
 use super::terminal::{Escaped, Output};
-use super::{complain, counted};
+use super::{complain, counted, runtime};
 use crate::exit::Exit;
 use crate::ids::fresh_event_id;
 use answer::Look;
@@ -137,12 +137,9 @@ pub(crate) fn run(arguments: &SendArguments, is_quiet: bool) -> Exit {
             return Exit::CommandLine;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("cannot start: {error}"), "see what the system says of it");
-            return Exit::Failed;
-        }
+        Err(exit) => return exit,
     };
     let mut sending = Sending {
         output: Output::standard(),

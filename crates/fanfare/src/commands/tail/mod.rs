@@ -24,9 +24,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
-use super::complain;
 use super::request::{self, InvalidArgument, RequestArguments};
 use super::terminal::Output;
+use super::{complain, runtime};
 use crate::exit::Exit;
 use line::{Colours, Look};
 use screen::{Gone, Piece, Screen, reader_gone};
@@ -96,12 +96,9 @@ pub(crate) fn run(arguments: &TailArguments, is_quiet: bool) -> Exit {
             return Exit::CommandLine;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("cannot start: {error}"), "see what the system says of it");
-            return Exit::Failed;
-        }
+        Err(exit) => return exit,
     };
     let exit = runtime.block_on(async {
         let output = Output::standard();
